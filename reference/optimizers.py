@@ -1,0 +1,86 @@
+"""The optimizers, in plain NumPy: pure functions of (parameters, gradients, state).
+
+``Tree`` is a mapping from a parameter's name to its array. No function changes an array that it is given.
+A hyper-parameter is the float32 number that stands in the .tflite; arrays stay float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Tree = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent: no momentum, no decay. ``w' = w - lr g``."""
+
+    learning_rate: np.float32
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, algorithm 1 of Kingma and Ba (https://arxiv.org/abs/1412.6980).
+
+    ``complement1`` and ``complement2`` are ``1 - beta`` taken in double and then rounded: float32 arithmetic on the
+    rounded beta would be off by 1e-5 (``1 - float32(0.999) = 0.00099998713``).
+    """
+
+    learning_rate: np.float32
+    beta1: np.float32
+    beta2: np.float32
+    complement1: np.float32
+    complement2: np.float32
+    epsilon: np.float32
+
+
+class AdamState(NamedTuple):
+    """Steps taken, and the running means of the gradient and of its square."""
+
+    mean: Tree  # m: each of its parameter's shape
+    square: Tree  # v: each of its parameter's shape
+    step: np.float32  # shape (), counted in float32 as in the file
+
+
+def sgd(params: Tree, grads: Tree, rule: SGD) -> dict[str, Array]:
+    """``w' = w - lr g`` for each parameter w."""
+    return {k: w - rule.learning_rate * grads[k] for k, w in params.items()}
+
+
+def bias_corrections(rule: Adam, step: np.float32) -> tuple[np.float32, np.float32]:
+    """``1 - beta1^t, 1 - beta2^t`` for the step t = step + 1.
+
+    The power is rounded to float32 before the subtraction, as POW does in the file; taken in double, because a
+    correctly rounded power is what the C library's ``powf`` gives in all but rare cases.
+    """
+    t = float(step) + 1.0
+    power1 = np.float32(float(rule.beta1) ** t)
+    power2 = np.float32(float(rule.beta2) ** t)
+    return np.float32(1) - power1, np.float32(1) - power2
+
+
+def adam(params: Tree, grads: Tree, state: AdamState, rule: Adam) -> tuple[dict[str, Array], AdamState]:
+    """One step of Adam, with epsilon outside the root and after the bias correction.
+
+    .. math::
+        m' = (1-\\beta_1) g + \\beta_1 m, \\quad v' = (1-\\beta_2) g^2 + \\beta_2 v, \\quad t' = t + 1
+
+        w' = w - \\alpha \\frac{m' / (1-\\beta_1^{t'})}{\\sqrt{v' / (1-\\beta_2^{t'})} + \\epsilon}
+
+    Keras and TensorFlow use the form before section 2.1 of the paper, with an epsilon that is not corrected: with a
+    gradient of 1e-6 and epsilon 1e-7 their first step is 0.24 of the learning rate, the paper's 0.91.
+    """
+    correction1, correction2 = bias_corrections(rule, state.step)
+    mean = {k: rule.complement1 * g + rule.beta1 * state.mean[k] for k, g in grads.items()}
+    square = {k: rule.complement2 * (g * g) + rule.beta2 * state.square[k] for k, g in grads.items()}
+    new = {
+        k: w - rule.learning_rate * (mean[k] / correction1) / (np.sqrt(square[k] / correction2) + rule.epsilon)
+        for k, w in params.items()
+    }
+    return new, AdamState(mean, square, np.float32(state.step + np.float32(1)))

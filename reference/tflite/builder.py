@@ -1,0 +1,96 @@
+"""Building a sub-graph operator by operator: tensors are held by number, shapes are given, never inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.reference.tflite.enums import BUILTIN_OPTIONS
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Signature, Subgraph, Tensor
+from tflite_transfer.reference.tflite.schema import tables
+
+_OPTIONS = {  # where the table's name does not follow from the operator's
+    "MEAN": "ReducerOptions", "SUM": "ReducerOptions", "REDUCE_MAX": "ReducerOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions", "BATCH_MATMUL": "BatchMatMulOptions",
+    "CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "MINIMUM": "MaximumMinimumOptions", "MAXIMUM": "MaximumMinimumOptions",
+}  # fmt: skip
+
+TYPES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+def options_table(opcode: str) -> str:
+    """The options table that an operator carries: ``ADD`` -> ``AddOptions``; ``NONE`` if it has none."""
+    name = _OPTIONS.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
+    return name if name in BUILTIN_OPTIONS else "NONE"
+
+
+class GraphBuilder:
+    """Collects tensors and operators; ``model`` closes the graph.
+
+    A leading size of -1 is a free batch: the file's shape holds 1 there, its signature -1.
+
+    >>> g = GraphBuilder()
+    >>> x = g.input("x", (-1, 3))
+    >>> g.output("y", g.op("MUL", [x, g.constant("two", np.float32(2))], "y", (-1, 3)))
+    >>> model = g.model("double")
+    """
+
+    def __init__(self, base: Subgraph | None = None) -> None:
+        """Start empty, or behind an existing sub-graph whose numbers stay valid; its outputs are not taken over."""
+        self.tensors: list[Tensor] = list(base.tensors) if base else []
+        self.operators: list[Operator] = list(base.operators) if base else []
+        self.inputs: dict[str, int] = {}
+        self.outputs: dict[str, int] = {}
+
+    def tensor(self, name: str, shape: Sequence[int], kind: str = "FLOAT32", **fields: Any) -> int:
+        """Add a tensor; -1 in the shape is a free size."""
+        signature = tuple(shape)
+        fixed = tuple(1 if n == -1 else n for n in signature)
+        self.tensors.append(Tensor(name, fixed, kind, signature=signature if fixed != signature else None, **fields))
+        return len(self.tensors) - 1
+
+    def input(self, name: str, shape: Sequence[int], kind: str = "FLOAT32") -> int:
+        """Add a tensor that the caller gives."""
+        self.inputs[name] = self.tensor(name, shape, kind)
+        return self.inputs[name]
+
+    def constant(self, name: str, value: Array | np.generic) -> int:
+        """Add a tensor whose value the file fixes."""
+        array = np.asarray(value)
+        return self.tensor(name, array.shape, TYPES[array.dtype], data=array)
+
+    def output(self, name: str, tensor: int) -> int:
+        """Make a tensor a result of the graph."""
+        self.outputs[name] = tensor
+        return tensor
+
+    def op(
+        self,
+        opcode: str,
+        inputs: Sequence[int],
+        name: str,
+        shape: Sequence[int],
+        kind: str = "FLOAT32",
+        *,
+        version: int = 1,
+        **options: Any,
+    ) -> int:
+        """Add an operator with one output, and that output's tensor."""
+        table = options_table(opcode)
+        unknown = set(options) - {f.name for f in tables().get(table, ())}
+        if unknown:
+            raise TypeError(f"{opcode} has no option {sorted(unknown)}")
+        out = self.tensor(name, shape, kind)
+        self.operators.append(Operator(opcode, tuple(inputs), (out,), options, table, version))
+        return out
+
+    def model(self, key: str, metadata: Mapping[str, bytes] | None = None, description: str = "") -> Model:
+        """The finished model: one sub-graph, one signature ``key`` over all its inputs and outputs."""
+        graph = Subgraph(
+            tuple(self.tensors), tuple(self.operators), tuple(self.inputs.values()), tuple(self.outputs.values()), key
+        )
+        signature = Signature(key, dict(self.inputs), dict(self.outputs))
+        return Model((graph,), (signature,), dict(metadata or {}), description)

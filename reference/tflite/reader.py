@@ -1,0 +1,182 @@
+"""Bytes of a .tflite -> ``Model``, checked: every index is in range, every constant has its shape's size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.reference.tflite.decode import Table, decode
+from tflite_transfer.reference.tflite.enums import OPCODES, TENSOR_TYPES, UNIONS
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import (
+    DTYPES,
+    Array,
+    Model,
+    Operator,
+    Quantization,
+    Signature,
+    Subgraph,
+    Tensor,
+)
+
+
+def read(source: str | Path | bytes) -> Model:
+    """Read and check a .tflite, given by path or as bytes. Raises ModelError."""
+    if isinstance(source, bytes):
+        return _model(source, "the model")
+    path = Path(source)
+    try:
+        return _model(path.read_bytes(), path.name)
+    except OSError as e:
+        raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
+
+
+def _model(data: bytes, source: str) -> Model:
+    tree = decode(data, source)
+    if tree["version"] != 3:
+        raise ModelError(f"{source} has schema version {tree['version']}; this program reads version 3.")
+    check = _Checker(source)
+    buffers = [_buffer(b, data, check) for b in tree["buffers"] or []]
+    codes = [_opcode(c, check) for c in tree["operator_codes"] or []]
+    subgraphs = tuple(_subgraph(g, codes, buffers, check) for g in tree["subgraphs"] or [])
+    if not subgraphs:
+        raise ModelError(f"{source} has no sub-graph.")
+    signatures = tuple(_signature(s, subgraphs, check) for s in tree["signature_defs"] or [])
+    metadata = {}
+    for entry in tree["metadata"] or []:
+        content = check.item(buffers, entry["buffer"], "metadata buffer")
+        metadata[entry["name"] or ""] = b"" if content is None else content.tobytes()
+    return Model(subgraphs, signatures, metadata, tree["description"] or "", source)
+
+
+class _Checker:
+    """Turns what is wrong with a file into a ModelError that names the file."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def error(self, what: str) -> ModelError:
+        return ModelError(f"{self.source} is damaged: {what}.")
+
+    def item(self, items: Sequence[Any], index: int, what: str) -> Any:
+        if not 0 <= index < len(items):
+            raise self.error(f"{what} {index} is asked for, and there are {len(items)}")
+        return items[index]
+
+    def indices(self, indices: Array | None, count: int, what: str, *, optional: bool = False) -> tuple[int, ...]:
+        found = () if indices is None else tuple(indices.tolist())
+        for i in found:
+            if not (-1 if optional else 0) <= i < count:
+                raise self.error(f"{what} refers to tensor {i}, and there are {count}")
+        return found
+
+
+def _buffer(tree: Table, data: bytes, check: _Checker) -> Array | None:
+    if tree["offset"] > 1:  # a model over 2 GB keeps its constants behind the flatbuffer
+        if tree["offset"] + tree["size"] > len(data):
+            raise check.error(f"a buffer of {tree['size']} bytes stands at byte {tree['offset']}")
+        return np.frombuffer(data, np.uint8, tree["size"], tree["offset"])
+    content = tree["data"]
+    return content if content is not None and content.size else None
+
+
+def _opcode(tree: Table, check: _Checker) -> Table:
+    number = max(tree["builtin_code"], tree["deprecated_builtin_code"])
+    name = OPCODES[number] if 0 <= number < len(OPCODES) else f"BUILTIN_{number}"
+    return {"opcode": name, "version": tree["version"], "custom_code": tree["custom_code"]}
+
+
+def _subgraph(tree: Table, codes: list[Table], buffers: list[Array | None], check: _Checker) -> Subgraph:
+    tensors = tuple(_tensor(t, buffers, check) for t in tree["tensors"] or [])
+    count = len(tensors)
+    operators = tuple(_operator(o, codes, count, check) for o in tree["operators"] or [])
+    return Subgraph(
+        tensors,
+        operators,
+        check.indices(tree["inputs"], count, "the list of inputs"),
+        check.indices(tree["outputs"], count, "the list of outputs"),
+        tree["name"] or "main",
+        _rest(tree, "tensors", "operators", "inputs", "outputs", "name"),
+    )
+
+
+def _tensor(tree: Table, buffers: list[Array | None], check: _Checker) -> Tensor:
+    name = tree["name"] or ""
+    kind = TENSOR_TYPES[tree["type"]] if 0 <= tree["type"] < len(TENSOR_TYPES) else f"TYPE_{tree['type']}"
+    shape = _shape(tree["shape"])
+    signature = None if tree["shape_signature"] is None else _shape(tree["shape_signature"])
+    if min(shape, default=0) < 0 or (signature and len(signature) != len(shape)):
+        raise check.error(f"tensor {name!r} has shape {shape}, signature {signature}")
+    content = check.item(buffers, tree["buffer"], "buffer")
+    data = None if content is None else _constant(name, kind, shape, content, tree, check)
+    quantization = _quantization(tree["quantization"], name, check)
+    rest = _rest(tree, "name", "type", "shape", "shape_signature", "buffer", "quantization", "is_variable")
+    return Tensor(name, shape, kind, data, signature, quantization, tree["is_variable"], rest)
+
+
+def _shape(values: Array | None) -> tuple[int, ...]:
+    return () if values is None else tuple(values.tolist())
+
+
+def _constant(name: str, kind: str, shape: tuple[int, ...], content: Array, tree: Table, check: _Checker) -> Array:
+    dtype = DTYPES.get(kind)
+    if dtype is None or tree["sparsity"]:
+        return content  # packed in the type's own way (STRING, INT4, sparse): as it stands
+    if math.prod(shape) * dtype.itemsize != content.nbytes:
+        raise check.error(f"tensor {name!r} is {kind} {shape}, and its constant has {content.nbytes} bytes")
+    return content.view(dtype).reshape(shape)
+
+
+def _quantization(tree: Table | None, name: str, check: _Checker) -> Quantization | None:
+    if tree is None or all(tree[k] is None for k in ("scale", "min", "max", "details")):
+        return None
+    scale = np.zeros(0, np.float32) if tree["scale"] is None else tree["scale"]
+    zero = np.zeros(scale.size, np.int64) if tree["zero_point"] is None else tree["zero_point"]
+    if zero.size != scale.size:
+        raise check.error(f"tensor {name!r} has {scale.size} scales and {zero.size} zero points")
+    rest = _rest(tree, "scale", "zero_point", "quantized_dimension")
+    return Quantization(scale, zero, tree["quantized_dimension"], rest)
+
+
+def _operator(tree: Table, codes: list[Table], count: int, check: _Checker) -> Operator:
+    code = check.item(codes, tree["opcode_index"], "operator code")
+    which = "builtin_options_2" if tree["builtin_options_2"] is not None else "builtin_options"
+    number = tree[which + "_type"]
+    table = UNIONS[which][number] if number < len(UNIONS[which]) else "NONE"
+    return Operator(
+        code["opcode"],
+        check.indices(tree["inputs"], count, code["opcode"], optional=True),
+        check.indices(tree["outputs"], count, code["opcode"]),
+        _plain(tree[which] or {}),
+        table,
+        code["version"],
+        code["custom_code"],
+        _rest(tree, "opcode_index", "inputs", "outputs", *_OPTION_FIELDS),
+    )
+
+
+_OPTION_FIELDS = ("builtin_options", "builtin_options_type", "builtin_options_2", "builtin_options_2_type")
+
+
+def _plain(options: Table) -> Mapping[str, Any]:
+    return {k: tuple(v.tolist()) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+
+
+def _signature(tree: Table, subgraphs: Sequence[Subgraph], check: _Checker) -> Signature:
+    graph = check.item(subgraphs, tree["subgraph_index"], "sub-graph")
+
+    def names(entries: list[Table] | None) -> dict[str, int]:
+        found = {e["name"] or "": e["tensor_index"] for e in entries or []}
+        check.indices(np.array(list(found.values()), np.int64), len(graph.tensors), "a signature")
+        return found
+
+    return Signature(tree["signature_key"] or "", names(tree["inputs"]), names(tree["outputs"]), tree["subgraph_index"])
+
+
+def _rest(tree: Table, *known: str) -> Table:
+    """The fields that nothing here interprets and that hold something."""
+    return {k: v for k, v in tree.items() if k not in known and v is not None and not (np.isscalar(v) and v in (0, -1))}

@@ -1,0 +1,1 @@
+"""Train .tflite models on the device."""
