@@ -1,0 +1,120 @@
+"""Runs a .tflite's graph with NumPy: what each operator means is in ``ops/``, and nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.reference.plan import Step, bind, constant
+from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, TransferError
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Tensor
+from tflite_transfer.reference.tflite.reader import read
+
+
+class Interpreter:
+    """A .tflite, read, checked and ready to run; it keeps nothing between runs, and threads may share it.
+
+    Raises ModelError for a damaged file and UnsupportedOpError, naming every operator that is missing.
+
+    Parameters
+    ----------
+    source : path or bytes of a .tflite, or a ``Model``
+    jit : use the numba kernels where there are any; False runs the plain-NumPy definitions alone
+    """
+
+    def __init__(self, source: str | Path | bytes | Model, *, jit: bool = True) -> None:
+        self.model = source if isinstance(source, Model) else read(source)
+        self.graph = self.model.main
+        self._steps = bind(self.model, self.graph, _fast_kernels() if jit else {})
+        self._constants = self._fold()
+
+    def run(self, signature: str | None = None, /, **inputs: Array) -> dict[str, Array]:
+        """Run a signature by its argument names; with None, the main graph by its tensors' names.
+
+        Returns the outputs by name. Raises ShapeError where an input does not fit.
+        """
+        into, out = self._names(signature)
+        if set(inputs) != set(into):
+            raise ShapeError(f"{self.model.source} takes {sorted(into)}, but was given {sorted(inputs)}.")
+        values = dict(self._constants)
+        for name, number in into.items():
+            values[number] = self._checked(self.graph.tensors[number], inputs[name])
+        for step in self._steps:
+            if step.operator.outputs[0] not in self._constants:
+                self._execute(step, values)
+                for tensor in step.release:
+                    values.pop(tensor, None)
+        return {name: values[number] for name, number in out.items()}
+
+    def _names(self, key: str | None) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        if key is None:
+            names = self.graph.tensors
+            return {names[i].name: i for i in self.graph.inputs}, {names[i].name: i for i in self.graph.outputs}
+        found = next((s for s in self.model.signatures if s.key == key and s.subgraph == 0), None)
+        if found is None:
+            known = [s.key for s in self.model.signatures]
+            raise ModelError(f"{self.model.source} has no signature {key!r}; it has {known}.")
+        return found.inputs, found.outputs
+
+    def _checked(self, tensor: Tensor, value: Array) -> Array:
+        """``value`` as the graph takes it: the tensor's type, and its shape wherever that is fixed."""
+        array = np.asarray(value, DTYPES[tensor.type])
+        fits = array.ndim == len(tensor.shape) and all(
+            n in (-1, m) for n, m in zip(tensor.free_shape, array.shape, strict=True)
+        )
+        if not fits:
+            wanted = tuple("any" if n == -1 else n for n in tensor.free_shape)
+            raise ShapeError(f"{tensor.name} must have shape {wanted}, but has {array.shape}.")
+        return array
+
+    def _fold(self) -> dict[int, Array]:
+        """Every value that does not depend on the inputs: constants, widened, and what operators make of them alone."""
+        tensors, source = self.graph.tensors, self.model.source
+        used = {i for o in self.graph.operators for i in o.inputs} | set(self.graph.outputs)
+        known = {i: constant(tensors[i], source) for i in used if i >= 0 and tensors[i].data is not None}
+        ready = {*known, *self.graph.inputs, -1}
+        spare: set[int] = set()
+        for step in self._steps:
+            unwritten = [tensors[i] for i in step.operator.inputs if i not in ready]
+            if unwritten:
+                raise ModelError(f"{source}: {_place(step)} reads {unwritten[0].name!r} before anything writes it.")
+            ready.update(step.operator.outputs)
+            if all(i in known or i == -1 for i in step.operator.inputs):
+                self._execute(step, known)
+                spare.update(step.operator.inputs)
+        needed = {i for s in self._steps if s.operator.outputs[0] not in known for i in s.operator.inputs}
+        return {i: v for i, v in known.items() if i not in spare - needed or i in self.graph.outputs}
+
+    def _execute(self, step: Step, values: dict[int, Array]) -> None:
+        inputs = [values[i] if i >= 0 else None for i in step.operator.inputs]
+        try:
+            with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
+                result: Any = step.kernel(*inputs, **step.options)
+        except TransferError:
+            raise
+        except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as e:
+            shapes = [None if a is None else a.shape for a in inputs]
+            raise ModelError(f"{self.model.source}: {_place(step)} cannot run on shapes {shapes}: {e}") from e
+        results = result if isinstance(result, tuple) else (result,)
+        for i, value in zip(step.operator.outputs, results, strict=True):
+            values[i] = value if step.activation is None else step.activation(value)
+
+
+def _place(step: Step) -> str:
+    return f"operator {step.number} ({step.operator.name})"
+
+
+def _fast_kernels() -> Mapping[str, Any]:
+    from tflite_transfer.reference.kernels.table import FAST  # numba takes 0.3 s to import
+
+    return FAST
+
+
+def operators_missing(model: Model) -> list[Operator]:
+    """Operators of any sub-graph that the NumPy interpreter does not know, in order."""
+    from tflite_transfer.reference.ops.table import TABLE
+
+    return [o for g in model.subgraphs for o in g.operators if o.opcode not in TABLE]

@@ -1,0 +1,27 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def fully_connected(x: Array, weights: Array, bias: Array | None = None, *, keep_num_dims: bool = False) -> Array:
+    """``x w^T + b``. (..., I), (O, I), (O,)? -> (B, O), or (..., O) with ``keep_num_dims``.
+
+    TFLite keeps the weights with outputs first, the transpose of a Keras kernel, and flattens x to rows of I.
+    """
+    rows = x if keep_num_dims else x.reshape(-1, weights.shape[1])
+    y = rows @ weights.T
+    return y if bias is None else y + bias
+
+
+def batch_matmul(a: Array, b: Array, *, adj_x: bool = False, adj_y: bool = False) -> Array:
+    """``a b`` over the last two axes, either transposed first. (..., I, J), (..., J, K) -> (..., I, K)."""
+    a = np.swapaxes(a, -1, -2) if adj_x else a
+    b = np.swapaxes(b, -1, -2) if adj_y else b
+    return a @ b

@@ -1,0 +1,39 @@
+"""Pooling over sliding windows. B examples, H W image, I channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite_transfer.reference.ops.windows import pad_image, taps, window_axis
+
+Array = NDArray[Any]
+
+
+def average_pool_2d(
+    x: Array, *, padding: str, stride_h: int, stride_w: int, filter_height: int, filter_width: int
+) -> Array:
+    """The mean of each window's pixels; padding does not count. (B, H, W, I) -> (B, OH, OW, I)."""
+    kernel, stride = (filter_height, filter_width), (stride_h, stride_w)
+    rows = window_axis(x.shape[1], filter_height, stride_h, 1, padding)
+    columns = window_axis(x.shape[2], filter_width, stride_w, 1, padding)
+    inside = np.ones((1, *x.shape[1:3], 1), x.dtype)
+    total = sum(pixels for _, _, pixels in taps(pad_image(x, rows, columns), rows, columns, kernel, stride, (1, 1)))
+    count = sum(ones for _, _, ones in taps(pad_image(inside, rows, columns), rows, columns, kernel, stride, (1, 1)))
+    return np.divide(total, count)
+
+
+def max_pool_2d(
+    x: Array, *, padding: str, stride_h: int, stride_w: int, filter_height: int, filter_width: int
+) -> Array:
+    """The largest of each window's pixels; padding does not count. (B, H, W, I) -> (B, OH, OW, I)."""
+    kernel, stride = (filter_height, filter_width), (stride_h, stride_w)
+    rows = window_axis(x.shape[1], filter_height, stride_h, 1, padding)
+    columns = window_axis(x.shape[2], filter_width, stride_w, 1, padding)
+    padded = pad_image(x, rows, columns, -np.inf)
+    y = np.full((len(x), rows.size, columns.size, x.shape[3]), -np.inf, x.dtype)
+    for _, _, pixels in taps(padded, rows, columns, kernel, stride, (1, 1)):
+        np.maximum(y, pixels, out=y)
+    return y

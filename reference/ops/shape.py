@@ -1,0 +1,103 @@
+"""Operators that move elements, or speak of shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
+from tflite_transfer.reference.tflite.graph import DTYPES
+
+Array = NDArray[Any]
+
+
+def reshape(x: Array, shape: Array | None = None, *, new_shape: tuple[int, ...] | None = None) -> Array:
+    """The same elements in another shape, -1 for what is left. (...) -> (...). A second input goes before the option."""
+    return x.reshape(tuple(shape.tolist()) if shape is not None else new_shape or ())
+
+
+def squeeze(x: Array, *, squeeze_dims: tuple[int, ...] | None = None) -> Array:
+    """Without the named axes of size 1, or without all of them. (...) -> (...)."""
+    return np.squeeze(x, axis=squeeze_dims or None)
+
+
+def expand_dims(x: Array, axis: Array) -> Array:
+    """With a new axis of size 1. (...) -> (...)."""
+    return np.expand_dims(x, int(axis.reshape(())))
+
+
+def transpose(x: Array, permutation: Array) -> Array:
+    """With the axes in another order. (...) -> (...)."""
+    return np.transpose(x, permutation.tolist())
+
+
+def shape(x: Array, *, out_type: int = 0) -> Array:
+    """The sizes of x; int32, or what ``out_type`` says. (...) -> (rank,)."""
+    return np.array(x.shape, DTYPES[TENSOR_TYPES[out_type]] if out_type else np.int32)
+
+
+def gather(x: Array, indices: Array, *, axis: int = 0, batch_dims: int = 0) -> Array:
+    """``x[indices]`` along an axis. (..., N, ...), (...) -> (...)."""
+    if batch_dims:
+        return np.stack([gather(a, i, axis=axis - 1, batch_dims=batch_dims - 1) for a, i in zip(x, indices, strict=True)])
+    return np.take(x, indices, axis=axis)
+
+
+def pack(*values: Array, values_count: int, axis: int = 0) -> Array:
+    """The inputs along a new axis. n times (...) -> (..., n, ...)."""
+    return np.stack(values, axis=axis)
+
+
+def concatenation(*values: Array, axis: int = 0) -> Array:
+    """The inputs one after the other along an axis. (..., n, ...), (..., m, ...) -> (..., n + m, ...)."""
+    return np.concatenate(values, axis=axis)
+
+
+def pad(x: Array, paddings: Array, value: Array | None = None) -> Array:
+    """With zeros, or PADV2's ``value``, around it. (...), (rank, 2) -> (...)."""
+    return np.pad(x, paddings.tolist(), constant_values=x.dtype.type(0) if value is None else value.reshape(()))
+
+
+def fill(dims: Array, value: Array) -> Array:
+    """``value`` everywhere. (rank,), () -> dims."""
+    return np.full(dims.tolist(), value.reshape(()))
+
+
+def slice_(x: Array, begin: Array, size: Array) -> Array:
+    """``x[begin : begin + size]``, -1 for all that is left. (...) -> (...)."""
+    ends = [n if s == -1 else b + s for b, s, n in zip(begin.tolist(), size.tolist(), x.shape, strict=True)]
+    return x[tuple(slice(b, e) for b, e in zip(begin.tolist(), ends, strict=True))]
+
+
+def strided_slice(
+    x: Array,
+    begin: Array,
+    end: Array,
+    strides: Array,
+    *,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
+    offset: bool = False,
+) -> Array:
+    """NumPy's ``x[begin:end:stride, ...]``; bit i of a mask changes the i-th entry. (...) -> (...).
+
+    begin, end: the bound is left out. ellipsis: ``...``. new_axis: a new axis. shrink_axis: one element, no axis.
+    """
+    index: list[Any] = []
+    for i, (b, e, s) in enumerate(zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)):
+        bit = 1 << i
+        if ellipsis_mask & bit:
+            index.append(Ellipsis)
+        elif new_axis_mask & bit:
+            index.append(None)
+        elif shrink_axis_mask & bit:
+            index.append(b)
+        else:
+            last = b + e if offset else e
+            index.append(slice(None if begin_mask & bit else b, None if end_mask & bit else last, s))
+    return x[tuple(index)]

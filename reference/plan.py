@@ -1,0 +1,117 @@
+"""A graph made ready to run: each operator bound to its function, or all that is missing named at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
+from tflite_transfer.reference.ops.table import TABLE, Kernel
+from tflite_transfer.reference.tflite.enums import ACTIVATIONS as ACTIVATION_NAMES
+from tflite_transfer.reference.tflite.enums import PADDINGS
+from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Quantization, Subgraph, Tensor
+
+# Options that say how a quantised kernel computes: they change nothing in float arithmetic.
+_NO_EFFECT = frozenset({"asymmetric_quantize_inputs", "quantized_bias_type", "pot_scale_int16", "weights_format"})
+
+_NARROW = frozenset({"INT8", "UINT8", "INT16", "INT4"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator, bound. ``release`` are the tensors that nothing after it needs."""
+
+    number: int
+    operator: Operator
+    kernel: Kernel
+    options: Mapping[str, Any]
+    activation: Kernel | None
+    release: tuple[int, ...]
+
+
+def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step]:
+    """Every operator with its function; ``fast`` goes before the plain table. Raises UnsupportedOpError."""
+    missing = sorted(set(_missing(graph)))
+    if missing:
+        raise UnsupportedOpError(
+            f"{model.source} needs {len(missing)} operator(s) that the NumPy backend does not have: {', '.join(missing)}. "
+            "Run it with the TFLite backend (--backend tflite), or add them to reference/ops/table.py.",
+            missing,
+        )
+    last_use = {t: n for n, o in enumerate(graph.operators) for t in (*o.inputs, *o.outputs)}
+    keep = {*graph.inputs, *graph.outputs, *(i for i, t in enumerate(graph.tensors) if t.data is not None), -1}
+    steps: list[Step] = []
+    for n, operator in enumerate(graph.operators):
+        kernel = fast.get(operator.opcode, TABLE[operator.opcode])
+        release = tuple(t for t, last in last_use.items() if last == n and t not in keep)
+        steps.append(Step(n, operator, kernel, _options(operator), _activation(operator), release))
+    return steps
+
+
+def _missing(graph: Subgraph) -> Iterator[str]:
+    """What stops this graph from running, by operator."""
+    for operator in graph.operators:
+        if operator.opcode not in TABLE:
+            yield operator.name
+            continue
+        for i in (*operator.inputs, *operator.outputs):
+            tensor = graph.tensors[i] if i >= 0 else None
+            if tensor and (tensor.type not in DTYPES or tensor.extra.get("sparsity")):
+                yield f"{operator.name} on {tensor.type.lower()}"
+            elif tensor and tensor.type in _NARROW and tensor.quantization and tensor.data is None:
+                yield f"{operator.name} on quantised {tensor.type.lower()}"
+        accepted = _parameters(TABLE[operator.opcode])
+        for name, value in operator.options.items():
+            if name not in accepted and name not in (*_NO_EFFECT, "fused_activation_function") and value:
+                yield f"{operator.name} with {name}={value}"
+        if _activation_name(operator) not in ("NONE", *ACTIVATIONS):
+            yield f"{operator.name} with activation {_activation_name(operator)}"
+
+
+@cache
+def _parameters(kernel: Kernel) -> frozenset[str]:
+    return frozenset(inspect.signature(kernel).parameters)
+
+
+def _options(operator: Operator) -> dict[str, Any]:
+    accepted = _parameters(TABLE[operator.opcode])
+    options = {k: v for k, v in operator.options.items() if k in accepted}
+    if "padding" in options:
+        options["padding"] = PADDINGS[options["padding"]]
+    return options
+
+
+def _activation_name(operator: Operator) -> str:
+    number = operator.options.get("fused_activation_function", 0)
+    return ACTIVATION_NAMES[number] if number < len(ACTIVATION_NAMES) else str(number)
+
+
+def _activation(operator: Operator) -> Kernel | None:
+    return ACTIVATIONS.get(_activation_name(operator))
+
+
+def constant(tensor: Tensor, source: str) -> Array:
+    """A constant's value as the float kernels take it: quantised weights widened, ``scale * (stored - zero)``."""
+    if tensor.data is None:
+        raise ModelError(f"{source} uses tensor {tensor.name!r}, which no operator writes.")
+    if tensor.quantization is None or tensor.quantization.scale.size == 0 or tensor.type not in _NARROW:
+        return tensor.data
+    return widen(tensor.data, tensor.quantization)
+
+
+def widen(stored: Array, quantization: Quantization) -> Array:
+    """``scale * (stored - zero_point)`` in float32, per tensor or per index of the quantised axis. (...) -> (...)."""
+    along = [1] * stored.ndim
+    if quantization.scale.size > 1:
+        along[quantization.axis] = -1
+    else:
+        along = []
+    scale = quantization.scale.reshape(along)
+    zero = quantization.zero_point.astype(np.float32).reshape(along)
+    return (stored.astype(np.float32) - zero) * scale
