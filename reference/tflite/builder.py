@@ -30,7 +30,7 @@ def options_table(opcode: str) -> str:
 class GraphBuilder:
     """Collects tensors and operators; ``model`` closes the graph.
 
-    A leading size of -1 is a free batch: the file's shape holds 1 there, its signature -1.
+    A size of -1 is free: the file's shape holds ``batch`` there, its shape_signature -1.
 
     >>> g = GraphBuilder()
     >>> x = g.input("x", (-1, 3))
@@ -38,8 +38,9 @@ class GraphBuilder:
     >>> model = g.model("double")
     """
 
-    def __init__(self, base: Subgraph | None = None) -> None:
-        """Start empty, or behind an existing sub-graph whose numbers stay valid; its outputs are not taken over."""
+    def __init__(self, base: Subgraph | None = None, *, batch: int = 1) -> None:
+        """Start empty, or behind an existing sub-graph whose numbers stay valid; inputs and outputs are not taken over."""
+        self.batch = batch
         self.tensors: list[Tensor] = list(base.tensors) if base else []
         self.operators: list[Operator] = list(base.operators) if base else []
         self.inputs: dict[str, int] = {}
@@ -48,7 +49,7 @@ class GraphBuilder:
     def tensor(self, name: str, shape: Sequence[int], kind: str = "FLOAT32", **fields: Any) -> int:
         """Add a tensor; -1 in the shape is a free size."""
         signature = tuple(shape)
-        fixed = tuple(1 if n == -1 else n for n in signature)
+        fixed = tuple(self.batch if n == -1 else n for n in signature)
         self.tensors.append(Tensor(name, fixed, kind, signature=signature if fixed != signature else None, **fields))
         return len(self.tensors) - 1
 

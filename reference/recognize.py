@@ -1,0 +1,114 @@
+"""What the five files compute, read off their graphs: the softmax head with its constants, and the optimizer.
+
+Both the files that this project writes and those of the original TensorFlow converter are recognised; anything else
+is left to the interpreter. x bottleneck, y labels, in the positions that the files' contract fixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_transfer.reference.matching import Anything, Call, Integers, Matcher, Pattern, Reshaped, Scalar, op
+from tflite_transfer.reference.optimizers import SGD, Adam
+from tflite_transfer.reference.tflite.graph import Subgraph
+
+
+@dataclass(frozen=True)
+class SoftmaxHead:
+    """A recognised head. ``divisor`` is the batch that a file of the original converter has baked in."""
+
+    l2: np.float32 | None
+    divisor: float | None
+
+
+_X, _Y, _WS, _BS = Reshaped(Anything("x")), Anything("y"), Anything("ws"), Anything("bs")
+_LOGITS = op("ADD", op("BATCH_MATMUL", _X, _WS, adj_x=0, adj_y=0), _BS)
+_PROBABILITIES = op("SOFTMAX", _LOGITS, beta=1.0)
+_ERROR = op("SUB", _PROBABILITIES, _Y)
+_EXAMPLES = op("CAST", op("GATHER", op("SHAPE", _Y), Integers((0,)), axis=0))
+_LOSS = op(
+    "MEAN", op("NEG", op("SUM", op("MUL", _Y, op("LOG_SOFTMAX", _LOGITS)), Integers((1,)))), Integers((0,)), keep_dims=0
+)
+_GRAD_BS = op("MEAN", _ERROR, Integers((0,)), keep_dims=0)
+
+
+def _decayed(gradient: Call) -> Call:
+    return op("ADD", gradient, op("MUL", _WS, Scalar("2 l2")))
+
+
+_DECAYED_LOSS = op("ADD", _LOSS, op("MUL", op("SUM", op("MUL", _WS, _WS), Integers((0, 1))), Scalar("l2")))
+_GRAD_WS = (
+    op("BATCH_MATMUL", _X, op("DIV", _ERROR, _EXAMPLES), adj_x=1, adj_y=0),  # ours: the true number of examples
+    op("MUL", op("BATCH_MATMUL", _X, _ERROR, adj_x=1, adj_y=0), Scalar("1 / B")),  # upstream: the batch, baked in
+)
+
+
+def recognize_inference(graph: Subgraph) -> bool:
+    """Whether the graph is ``softmax(x ws + bs)``."""
+    if len(graph.inputs) != 3 or len(graph.outputs) != 1:
+        return False
+    known = dict(zip(("x", "ws", "bs"), graph.inputs, strict=True))
+    return Matcher(graph).match({graph.outputs[0]: _PROBABILITIES}, known) is not None
+
+
+def recognize_head(graph: Subgraph) -> SoftmaxHead | None:
+    """The head of a train_head graph: cross-entropy of softmax, its gradients, with or without L2; or None."""
+    if len(graph.inputs) != 4 or len(graph.outputs) != 3:
+        return None
+    known = dict(zip(("x", "y", "ws", "bs"), graph.inputs, strict=True))
+    for gradient in _GRAD_WS:
+        for loss, grad_ws in ((_LOSS, gradient), (_DECAYED_LOSS, _decayed(gradient))):
+            patterns = dict(zip(graph.outputs, (loss, grad_ws, _GRAD_BS), strict=True))
+            found = Matcher(graph).match(patterns, known)
+            if found is not None:
+                return _head(found)
+    return None
+
+
+def _head(found: dict[str, int | np.float32]) -> SoftmaxHead | None:
+    l2 = found.get("l2")
+    if l2 is not None and np.float32(2 * float(l2)) != found["2 l2"]:
+        return None
+    return SoftmaxHead(l2, 1 / float(found["1 / B"]) if "1 / B" in found else None)
+
+
+def recognize_optimizer(graph: Subgraph, parameters: int) -> SGD | Adam | None:
+    """The rule of an optimizer graph over so many parameters, the same for each; or None."""
+    n = parameters
+    inputs = graph.inputs
+    if len(inputs) == 2 * n and len(graph.outputs) == n:
+        patterns = {graph.outputs[i]: op("SUB", Anything(f"w{i}"), op("MUL", Anything(f"g{i}"), Scalar("lr"))) for i in range(n)}
+        names = [*(f"w{i}" for i in range(n)), *(f"g{i}" for i in range(n))]
+        found = Matcher(graph).match(patterns, dict(zip(names, inputs, strict=True)))
+        return None if found is None else SGD(np.float32(found["lr"]))
+    if len(inputs) != 4 * n + 1 or len(graph.outputs) != 3 * n + 1:
+        return None
+    names = [f"{letter}{i}" for letter in "wgmv" for i in range(n)] + ["t"]
+    patterns = dict(zip(graph.outputs, _adam(n), strict=True))
+    found = Matcher(graph).match(patterns, dict(zip(names, inputs, strict=True)))
+    if found is None:
+        return None
+    return Adam(*(np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", "eps")))
+
+
+def _adam(n: int) -> Iterator[Pattern]:
+    """The outputs of Adam over n parameters, in the file's order: new parameters, new m, new v, step + 1."""
+    g = [Anything(f"g{i}") for i in range(n)]
+    one = Scalar("1", 1.0)
+    step = op("ADD", Anything("t"), one)
+    corrections = [op("SUB", one, op("POW", Scalar(b), step)) for b in ("b1", "b2")]
+    means = [
+        op("ADD", op("MUL", g[i], Scalar("1 - b1")), op("MUL", Anything(f"m{i}"), Scalar("b1"))) for i in range(n)
+    ]
+    squares = [
+        op("ADD", op("MUL", op("MUL", g[i], g[i]), Scalar("1 - b2")), op("MUL", Anything(f"v{i}"), Scalar("b2")))
+        for i in range(n)
+    ]
+    for i in range(n):
+        rate = op("MUL", op("DIV", means[i], corrections[0]), Scalar("lr"))
+        scale = op("ADD", op("SQRT", op("DIV", squares[i], corrections[1])), Scalar("eps"))
+        yield op("SUB", Anything(f"w{i}"), op("DIV", rate, scale))
+    yield from (*means, *squares, step)

@@ -1,0 +1,192 @@
+"""The five .tflite files of one transfer-learning model: reading them, and checking that they belong together.
+
+Positions are the contract; names are incidental. B training batch, S bottleneck without the batch, C classes,
+P the n parameters, Z the optimizer's slots:
+
+===========  ===========================  =======================
+file         inputs                       outputs
+===========  ===========================  =======================
+initialize   a scalar 0                   P
+bottleneck   image (1, H, W, D)           (1, S)
+train_head   (B, S), labels (B, C), P     loss, gradients as P
+inference    (1, S), P                    probabilities (1, C)
+optimizer    P, gradients as P, Z         new P, new Z
+===========  ===========================  =======================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tflite_transfer.reference.tflite.errors import BundleError, ModelError
+from tflite_transfer.reference.tflite.graph import Model, Tensor
+from tflite_transfer.reference.tflite.metadata import Metadata, metadata
+from tflite_transfer.reference.tflite.reader import read
+
+ROLES = ("initialize", "bottleneck", "train_head", "inference", "optimizer")
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Five files that fit together, and what they say of themselves."""
+
+    contents: Mapping[str, bytes]  # role -> the file's bytes
+    models: Mapping[str, Model]
+    id: str
+    image_shape: Shape  # (H, W, D)
+    bottleneck_shape: Shape  # S
+    batch: int  # B
+    classes: int  # C
+    parameters: Mapping[str, Shape]  # in the order of the files
+    slots: Mapping[str, Shape]
+    class_names: tuple[str, ...] | None
+    input_range: tuple[float, float]
+
+    @property
+    def features(self) -> int:
+        """F, the number of values in a bottleneck."""
+        return math.prod(self.bottleneck_shape)
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Read a folder of five files. Raises BundleError where they do not fit, ModelError for a damaged one."""
+    folder = Path(folder)
+    absent = [f"{role}.tflite" for role in ROLES if not (folder / f"{role}.tflite").is_file()]
+    if absent:
+        what = "is no folder" if not folder.is_dir() else f"has no {', '.join(absent)}"
+        raise BundleError(f"{folder} {what}; a model is a folder of {', '.join(f'{r}.tflite' for r in ROLES)}.")
+    try:
+        return bundle({role: (folder / f"{role}.tflite").read_bytes() for role in ROLES}, str(folder))
+    except OSError as e:
+        raise ModelError(f"{e.filename} cannot be read: {e.strerror}.") from e
+
+
+def bundle(contents: Mapping[str, bytes], source: str = "the bundle") -> Bundle:
+    """Check five files' bytes against each other."""
+    models = {role: _named(read(contents[role]), f"{role}.tflite") for role in ROLES}
+    ids = {role: _metadata(model) for role, model in models.items()}
+    _one_origin(ids, source)
+    shapes = _Shapes(models, source)
+    described = ids["bottleneck"]
+    batch, classes = shapes.check()
+    if described and described.classes is not None and len(described.classes) != classes:
+        raise BundleError(f"{source} names {len(described.classes)} classes, and its head has {classes}.")
+    return Bundle(
+        contents=contents,
+        models=models,
+        id=described.bundle if described else _digest(contents),
+        image_shape=shapes.shape("bottleneck", "inputs", 0)[1:],
+        bottleneck_shape=shapes.shape("bottleneck", "outputs", 0)[1:],
+        batch=batch,
+        classes=classes,
+        parameters=shapes.parameters(),
+        slots=shapes.slots(),
+        class_names=described.classes if described else None,
+        input_range=described.input_range if described else (0.0, 1.0),
+    )
+
+
+def _named(model: Model, source: str) -> Model:
+    return Model(model.subgraphs, model.signatures, model.metadata, model.description, source)
+
+
+def _metadata(model: Model) -> Metadata | None:
+    found = metadata(model)
+    role = model.source.removesuffix(".tflite")
+    if found is not None and found.role != role:
+        raise BundleError(f"{model.source} was written as {found.role}.tflite.")
+    return found
+
+
+def _one_origin(found: Mapping[str, Metadata | None], source: str) -> None:
+    ids = {role: m.bundle if m else "none" for role, m in found.items()}
+    if len(set(ids.values())) > 1:
+        listed = ", ".join(f"{role}.tflite {i}" for role, i in ids.items())
+        raise BundleError(f"the files of {source} come from different conversions: {listed}.")
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for role in ROLES:
+        digest.update(contents[role])
+    return digest.hexdigest()[:16]
+
+
+class _Shapes:
+    """The shapes of five files' inputs and outputs, and the rules between them."""
+
+    def __init__(self, models: Mapping[str, Model], source: str) -> None:
+        self.source = source
+        self.tensors: dict[tuple[str, str], list[Tensor]] = {}
+        for role, model in models.items():
+            graph = model.main
+            self.tensors[role, "inputs"] = [graph.tensors[i] for i in graph.inputs]
+            self.tensors[role, "outputs"] = [graph.tensors[i] for i in graph.outputs]
+
+    def shape(self, role: str, side: str, position: int) -> Shape:
+        return self.tensors[role, side][position].shape
+
+    def check(self) -> tuple[int, int]:
+        """Training batch and number of classes, when everything fits."""
+        self._count("initialize", "inputs", 1)
+        self._count("bottleneck", "inputs", 1)
+        self._count("bottleneck", "outputs", 1)
+        self._count("inference", "outputs", 1)
+        params = [t.shape for t in self.tensors["initialize", "outputs"]]
+        n = len(params)
+        image = self.shape("bottleneck", "inputs", 0)
+        if n == 0 or len(image) != 4 or image[-1] not in (1, 3):
+            raise BundleError(f"{self.source}: bottleneck.tflite must take images (1, H, W, 1 or 3), but takes {image}.")
+        self._count("train_head", "inputs", 2 + n)
+        labels = self.shape("train_head", "inputs", 1)
+        if len(labels) != 2:
+            raise BundleError(f"{self.source}: the labels of train_head.tflite must be (B, C), but are {labels}.")
+        batch, classes = labels
+        bottleneck = self.shape("bottleneck", "outputs", 0)[1:]
+        slots = [t.shape for t in self.tensors["optimizer", "inputs"][2 * n :]]
+        self._same("train_head", "inputs", [(batch, *bottleneck), (batch, classes), *params])
+        self._same("train_head", "outputs", [(), *params])
+        self._same("inference", "inputs", [(1, *bottleneck), *params])
+        self._same("inference", "outputs", [(1, classes)])
+        self._same("optimizer", "inputs", [*params, *params, *slots])
+        self._same("optimizer", "outputs", [*params, *slots])
+        return batch, classes
+
+    def _count(self, role: str, side: str, count: int) -> None:
+        found = len(self.tensors[role, side])
+        if found != count:
+            raise BundleError(f"{self.source}: {role}.tflite must have {count} {side}, but has {found}.")
+
+    def _same(self, role: str, side: str, wanted: list[Shape]) -> None:
+        found = [t.shape for t in self.tensors[role, side]]
+        if found != wanted:
+            raise BundleError(f"{self.source}: the {side} of {role}.tflite must be {wanted}, but are {found}.")
+
+    def parameters(self) -> dict[str, Shape]:
+        inputs = self.tensors["train_head", "inputs"][2:]
+        return _by_name([_plain(t.name) for t in inputs], [t.shape for t in inputs], "parameter")
+
+    def slots(self) -> dict[str, Shape]:
+        params = self.parameters()
+        state = self.tensors["optimizer", "inputs"][2 * len(params) :]
+        names = [t.name for t in state]
+        if len(state) == 2 * len(params) + 1:  # Adam's order, whatever a converter called them
+            names = [*(f"m_{p}" for p in params), *(f"v_{p}" for p in params), "step"]
+        return _by_name(names, [t.shape for t in state], "slot")
+
+
+def _plain(name: str) -> str:
+    """``head/placeholder_ws:0`` -> ``ws``."""
+    return name.rpartition("/")[2].partition(":")[0].removeprefix("placeholder_")
+
+
+def _by_name(names: list[str], shapes: list[Shape], kind: str) -> dict[str, Shape]:
+    if len(set(names)) < len(names) or "" in names:
+        names = [f"{kind}_{i}" for i in range(len(names))]
+    return dict(zip(names, shapes, strict=True))
