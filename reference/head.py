@@ -84,7 +84,7 @@ def gradients(
     d = softmax(z) - y
     loss = cross_entropy(z, y)
     g_ws = x.T @ (d / np.float32(divisor or examples))
-    g_bs = (d / np.float32(examples)).sum(axis=0)
+    g_bs = d.sum(axis=0) / np.float32(examples)
     if l2 is not None:
         loss = np.float32(loss + np.float32(l2) * (ws * ws).sum())
         g_ws = g_ws + np.float32(2 * l2) * ws

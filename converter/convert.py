@@ -1,0 +1,141 @@
+"""The conversion: options -> base, head, optimizer -> five files, all of them or none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from tflite_transfer.converter.base import Base, make_base
+from tflite_transfer.converter.head import SoftmaxHead
+from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.converter.options import INPUT_RANGES, ConversionOptions
+from tflite_transfer.reference.tflite.bundle import ROLES
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Model
+from tflite_transfer.reference.tflite.metadata import KEY, Metadata
+from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.writer import write
+
+
+def convert(options: ConversionOptions) -> Path:
+    """Make the five files in ``options.out_model_dir``, and return that folder.
+
+    The same options and base give the same bytes. Raises OptionError before anything slow; a conversion that fails
+    leaves nothing behind.
+    """
+    options.check()
+    content = _base_content(options)
+    contents = build(content, options)
+    _save(contents, options.out_model_dir)
+    return options.out_model_dir
+
+
+def build(base_content: bytes, options: ConversionOptions) -> dict[str, bytes]:
+    """The five files' bytes, by role, from a base's .tflite."""
+    source = options.base_tflite.name if options.base_tflite else "the base"
+    base = make_base(replace(read(base_content), source=source), options.base_layer, options.base_pooling)
+    head = SoftmaxHead(base.bottleneck_shape, options.num_classes, options.train_batch_size, options.head_l2_reg)
+    optimizer = _optimizer(options)
+    described = _describe(base_content, base, head, optimizer, options)
+    models = {
+        "initialize": head.initialize().model("initialize"),
+        "bottleneck": base.model,
+        "train_head": head.train_head().model("train_head"),
+        "inference": head.inference().model("inference"),
+        "optimizer": optimizer.graph(head.parameters).model("optimizer"),
+    }
+    return {role: write(_signed(models[role], replace(described, role=role))) for role in ROLES}
+
+
+def _signed(model: Model, metadata: Metadata) -> Model:
+    return replace(model, metadata={KEY: metadata.to_bytes()}, description=f"tflite-transfer {metadata.role}")
+
+
+def _base_content(options: ConversionOptions) -> bytes:
+    """The base as .tflite; TensorFlow is imported for all but ``--base_tflite``."""
+    if options.base_tflite is not None:
+        try:
+            return options.base_tflite.read_bytes()
+        except OSError as e:
+            raise ModelError(f"--base_tflite {options.base_tflite} cannot be read: {e.strerror}.") from e
+    from tflite_transfer.converter import keras_base
+
+    quantize, data = options.base_quantize, options.representative_data
+    input_range = INPUT_RANGES[options.input_range or "0,1"]
+    if options.base_keras_model is not None:
+        return keras_base.keras_file(options.base_keras_model, quantize, data, input_range)
+    if options.base_model_dir is not None:
+        return keras_base.saved_model(options.base_model_dir, quantize, data, input_range)
+    size, alpha = options.image_size or 224, 1.0 if options.alpha is None else options.alpha
+    return keras_base.mobilenetv2(size, alpha, options.base_weights, quantize, data)
+
+
+def _optimizer(options: ConversionOptions) -> SGD | Adam:
+    if options.optimizer == "sgd":
+        assert options.sgd_learning_rate is not None  # options.check() has seen to it
+        return SGD(options.sgd_learning_rate)
+    given = {
+        "learning_rate": options.adam_learning_rate, "beta1": options.adam_beta1,
+        "beta2": options.adam_beta2, "epsilon": options.adam_epsilon,
+    }  # fmt: skip
+    return Adam(**{k: v for k, v in given.items() if v is not None})
+
+
+def _describe(
+    content: bytes, base: Base, head: SoftmaxHead, optimizer: SGD | Adam, options: ConversionOptions
+) -> Metadata:
+    """The metadata that all five files share; the bundle's id is a digest of the base and of everything chosen."""
+    described = Metadata(
+        bundle="",
+        role="",
+        classes=options.class_names,
+        image_size=base.image_size,
+        input_range=INPUT_RANGES[options.input_range or "0,1"],
+        bottleneck_shape=base.bottleneck_shape,
+        head={"type": "softmax", "classes": head.classes, "batch": head.batch, "l2": head.l2},
+        optimizer=optimizer.describe(),
+    )
+    digest = hashlib.sha256(content)
+    digest.update(described.to_bytes())
+    digest.update(json.dumps([options.base_layer, options.base_pooling]).encode())
+    return replace(described, bundle=digest.hexdigest()[:16])
+
+
+def _save(contents: dict[str, bytes], folder: Path) -> None:
+    """All files into ``folder``, by way of a temporary one beside it."""
+    parent = folder.absolute().parent
+    created: Path | None = None
+    try:
+        created = _make_parents(parent)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    except OSError as e:
+        raise ModelError(f"{folder} cannot be written: {e.strerror}.") from e
+    try:
+        for role, content in contents.items():
+            (temporary / f"{role}.tflite").write_bytes(content)
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        if folder.is_dir() and any(folder.iterdir()):
+            for role in contents:  # only the model is replaced: whatever else lies there is the user's
+                os.replace(temporary / f"{role}.tflite", folder / f"{role}.tflite")
+        else:
+            os.replace(temporary, folder)
+    except OSError as e:
+        if created is not None:
+            shutil.rmtree(created, ignore_errors=True)
+        raise ModelError(f"{folder} cannot be written: {e.strerror}.") from e
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_parents(folder: Path) -> Path | None:
+    """Make ``folder``; returns the topmost folder that was not there before."""
+    if folder.exists():
+        return None
+    top = _make_parents(folder.parent)
+    folder.mkdir(exist_ok=True)
+    return top or folder

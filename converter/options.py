@@ -1,0 +1,136 @@
+"""What a conversion can be told; everything that can be wrong is found here, before anything slow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from tflite_transfer.reference.tflite.errors import OptionError, OutputExistsError
+
+INPUT_RANGES = {"0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0), "0,255": (0.0, 255.0)}
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """The options of ``tflite-transfer-convert``, by the same names. B examples, C classes."""
+
+    out_model_dir: Path
+    optimizer: str
+    num_classes: int = 4
+    train_batch_size: int = 20
+    base_mobilenetv2: bool = False
+    base_model_dir: Path | None = None
+    base_tflite: Path | None = None
+    base_keras_model: Path | None = None
+    base_weights: Path | None = None
+    base_layer: str | None = None
+    base_pooling: str = "none"
+    base_quantize: bool = False
+    representative_data: Path | None = None
+    image_size: int | None = None
+    alpha: float | None = None
+    input_range: str | None = None
+    head_softmax: bool = False
+    head_l2_reg: float | None = None
+    sgd_learning_rate: float | None = None
+    adam_learning_rate: float | None = None
+    adam_beta1: float | None = None
+    adam_beta2: float | None = None
+    adam_epsilon: float | None = None
+    class_names: tuple[str, ...] | None = None
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Raise OptionError, or OutputExistsError, for the first thing that cannot be."""
+        self._check_base()
+        self._check_head()
+        self._check_optimizer()
+        self._check_output()
+
+    def _check_base(self) -> None:
+        bases = {
+            "--base_mobilenetv2": self.base_mobilenetv2, "--base_model_dir": self.base_model_dir is not None,
+            "--base_tflite": self.base_tflite is not None, "--base_keras_model": self.base_keras_model is not None,
+        }  # fmt: skip
+        given = [name for name, is_given in bases.items() if is_given]
+        if len(given) != 1:
+            raise OptionError(f"exactly one base must be given ({', '.join(bases)}), but got {', '.join(given) or 'none'}.")
+        base = given[0]
+        only = {
+            "--base_weights": self.base_weights, "--image_size": self.image_size, "--alpha": self.alpha,
+        }  # fmt: skip
+        for name, value in only.items():
+            if value is not None and base != "--base_mobilenetv2":
+                raise OptionError(f"{name} goes with --base_mobilenetv2; {base} has its own.")
+        if self.input_range is not None and base == "--base_mobilenetv2":
+            raise OptionError("--input_range is for other bases; --base_mobilenetv2 rescales inside its graph.")
+        if self.base_quantize and base == "--base_tflite":
+            raise OptionError("--base_quantize quantises while converting; a --base_tflite is converted already.")
+        if self.representative_data is not None and not self.base_quantize:
+            raise OptionError("--representative_data goes with --base_quantize.")
+        _is_folder("--base_model_dir", self.base_model_dir)
+        _is_folder("--representative_data", self.representative_data)
+        _is_file("--base_tflite", self.base_tflite)
+        _is_file("--base_keras_model", self.base_keras_model, ".keras", ".h5")
+        _is_file("--base_weights", self.base_weights, ".h5")
+        _one_of("--base_pooling", self.base_pooling, "none", "avg")
+        _one_of("--input_range", self.input_range or "0,1", *INPUT_RANGES)
+        if self.image_size is not None and self.image_size < 32:
+            raise OptionError(f"--image_size must be at least 32 for MobileNetV2, but is {self.image_size}.")
+        _positive("--alpha", self.alpha)
+
+    def _check_head(self) -> None:
+        if not self.head_softmax:
+            raise OptionError("a head must be given: --head_softmax.")
+        if self.num_classes < 2:
+            raise OptionError(f"--num_classes must be at least 2, but is {self.num_classes}.")
+        if self.train_batch_size < 1:
+            raise OptionError(f"--train_batch_size must be at least 1, but is {self.train_batch_size}.")
+        if self.head_l2_reg is not None and not (math.isfinite(self.head_l2_reg) and self.head_l2_reg >= 0):
+            raise OptionError(f"--head_l2_reg must be 0 or more, but is {self.head_l2_reg}.")
+        names = self.class_names
+        if names is not None and (len(set(names)) != len(names) or len(names) != self.num_classes or "" in names):
+            raise OptionError(f"--class_names must be {self.num_classes} different names, but is {', '.join(names)}.")
+
+    def _check_optimizer(self) -> None:
+        _one_of("--optimizer", self.optimizer, "sgd", "adam")
+        if self.optimizer == "sgd" and self.sgd_learning_rate is None:
+            raise OptionError("--sgd_learning_rate is required when SGD is used as an optimizer.")
+        for name in ("sgd_learning_rate", "adam_learning_rate", "adam_epsilon"):
+            _positive("--" + name, getattr(self, name))
+        for name in ("adam_beta1", "adam_beta2"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise OptionError(f"--{name} must be at least 0 and less than 1, but is {value}.")
+
+    def _check_output(self) -> None:
+        out = self.out_model_dir
+        if out.exists() and not out.is_dir():
+            raise OutputExistsError(f"--out_model_dir {out} is a file.")
+        if out.is_dir() and any(out.iterdir()) and not self.overwrite:
+            raise OutputExistsError(f"--out_model_dir {out} is not empty; --overwrite replaces the model in it.")
+
+
+def _is_file(name: str, path: Path | None, *endings: str) -> None:
+    if path is None:
+        return
+    if not path.is_file():
+        raise OptionError(f"{name} {path} is not a file.")
+    if endings and path.suffix not in endings:
+        raise OptionError(f"{name} must end in {' or '.join(endings)}, but is {path}.")
+
+
+def _is_folder(name: str, path: Path | None) -> None:
+    if path is not None and not path.is_dir():
+        raise OptionError(f"{name} {path} is not a folder.")
+
+
+def _one_of(name: str, value: str, *allowed: str) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name} must be one of {' | '.join(allowed)}, but is {value!r}.")
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise OptionError(f"{name} must be more than 0, but is {value}.")

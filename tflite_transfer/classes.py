@@ -1,0 +1,38 @@
+"""Which names a model's classes have: explicit ones go before those in its files, and those before folder names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflite_transfer.reference.tflite.bundle import Bundle
+from tflite_transfer.reference.tflite.errors import DataError
+
+
+def agree_classes(given: Sequence[str] | None, bundle: Bundle, source: str) -> tuple[str, ...] | None:
+    """The names in the order of the labels' columns, or None where nothing names them. Raises DataError."""
+    if given is None:
+        return bundle.class_names
+    names = tuple(given)
+    repeated = sorted({n for n in names if names.count(n) > 1})
+    if repeated:
+        raise DataError(f"the classes {', '.join(names)} hold {', '.join(repeated)} more than once.")
+    if len(names) != bundle.classes:
+        own = f" ({', '.join(bundle.class_names)})" if bundle.class_names else ""
+        raise DataError(
+            f"{source} has {bundle.classes} classes{own}, but {len(names)} were given ({', '.join(names)}); "
+            f"convert with --num_classes={len(names)}."
+        )
+    return names
+
+
+def classes_of_folders(folders: Sequence[str], known: Sequence[str] | None, source: str) -> tuple[str, ...]:
+    """The model's classes for a data folder: ``known``, which must hold every folder's name; else the folders, sorted."""
+    if known is None:
+        return tuple(sorted(folders))
+    strange = sorted(set(folders) - set(known))
+    if strange:
+        raise DataError(
+            f"{source} has the classes {', '.join(sorted(folders))}, and the model has {', '.join(known)}: "
+            f"{', '.join(strange)} is unknown."
+        )
+    return tuple(known)

@@ -1,0 +1,35 @@
+"""Which samples make which batch, and how many steps to run before looking up. N samples, B batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# A running kernel neither publishes parameters nor sees a cancel: it may take this long at the most.
+CHUNK_SECONDS = 0.05
+
+
+def epoch_batches(seed: int, epoch: int, samples: int, batch: int) -> Array:
+    """The rows of each batch of an epoch, (ceil(N / B), B), drawn from (seed, epoch, N) alone.
+
+    Every batch is full: where B does not divide N, the last one overlaps the one before it.
+    """
+    order = np.random.default_rng([seed, epoch, samples]).permutation(samples)
+    starts = np.minimum(np.arange(0, samples, batch), samples - batch)
+    return order[starts[:, None] + np.arange(batch)]
+
+
+class Pace:
+    """How many steps a chunk takes, so that it ends well within ``CHUNK_SECONDS``."""
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn from a chunk: aim at half the limit, and grow no faster than fourfold (the first step compiles)."""
+        fitting = int(0.5 * CHUNK_SECONDS * steps / max(seconds, 1e-9))
+        self.steps = min(max(fitting, 1), 4 * self.steps)
