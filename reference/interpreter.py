@@ -10,7 +10,7 @@ import numpy as np
 
 from tflite_transfer.reference.plan import Step, bind, constant
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, TransferError
-from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Tensor
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Tensor
 from tflite_transfer.reference.tflite.reader import read
 
 
@@ -112,9 +112,3 @@ def _fast_kernels() -> Mapping[str, Any]:
 
     return FAST
 
-
-def operators_missing(model: Model) -> list[Operator]:
-    """Operators of any sub-graph that the NumPy interpreter does not know, in order."""
-    from tflite_transfer.reference.ops.table import TABLE
-
-    return [o for g in model.subgraphs for o in g.operators if o.opcode not in TABLE]

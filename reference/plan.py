@@ -37,7 +37,7 @@ class Step:
 
 def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step]:
     """Every operator with its function; ``fast`` goes before the plain table. Raises UnsupportedOpError."""
-    missing = sorted(set(_missing(graph)))
+    missing = sorted(set(missing_operators(graph)))
     if missing:
         raise UnsupportedOpError(
             f"{model.source} needs {len(missing)} operator(s) that the NumPy backend does not have: {', '.join(missing)}. "
@@ -54,7 +54,7 @@ def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step
     return steps
 
 
-def _missing(graph: Subgraph) -> Iterator[str]:
+def missing_operators(graph: Subgraph) -> Iterator[str]:
     """What stops this graph from running, by operator."""
     for operator in graph.operators:
         if operator.opcode not in TABLE:

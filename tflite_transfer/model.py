@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tflite_transfer.backends.base import Array, Tree, open_backend
-from tflite_transfer.classes import agree_classes
+from tflite_transfer.classes import agree_classes, classes_of_folders
 from tflite_transfer.evaluation import Evaluation, evaluate
 from tflite_transfer.images import ImageLike, load_image
 from tflite_transfer.reference.tflite.bundle import load_bundle
@@ -94,6 +94,13 @@ class TransferLearningModel:
         if self._classes is None:
             raise DataError(f"this model has {self._bundle.classes} classes without names: give classes=[...].")
         return self._classes
+
+    def name_classes(self, folders: Sequence[str], source: str = "the data") -> None:
+        """Take a data folder's class names: sorted, where nothing named the classes yet; else each must be known.
+
+        Raises DataError, which lists both sides.
+        """
+        self._classes = classes_of_folders(folders, self._classes, self._bundle, source)
 
     @property
     def backend(self) -> str:
@@ -296,9 +303,9 @@ class TransferLearningModel:
             slots = {k: np.array(v) for k, v in self._slots.items()}
             return State(params, slots, self._classes, self._seed, self._epoch)
 
-    def save(self, path: str | Path) -> None:
-        """Write parameters, optimizer state and shuffle to one ``.safetensors``, whole or not at all."""
-        save_state(Path(path), self.state(), self._bundle)
+    def save(self, path: str | Path, state: State | None = None) -> None:
+        """Write a state (the present one if None) to one ``.safetensors`` file, whole or not at all."""
+        save_state(Path(path), state or self.state(), self._bundle)
 
     def restore(self, path: str | Path) -> None:
         """Go on from a saved state: the next epoch is bit for bit what it would have been. Raises StateError."""

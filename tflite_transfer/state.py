@@ -42,7 +42,7 @@ def save_state(path: Path, state: State, bundle: Bundle) -> None:
         "format": FORMAT, "bundle": bundle.id, "classes": json.dumps(state.classes, ensure_ascii=False),
         "seed": str(state.seed), "epoch": str(state.epoch),
     }  # fmt: skip
-    tensors = {k: np.ascontiguousarray(v) for k, v in {**state.params, **state.slots}.items()}
+    tensors = {k: np.asarray(v, order="C") for k, v in {**state.params, **state.slots}.items()}
     try:
         write_atomically(path, save(tensors, metadata))
     except OSError as e:

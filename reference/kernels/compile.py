@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -34,12 +34,12 @@ def kernel(**options: Any) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         try:
-            return numba.njit(cache=True, **settings)(function)
+            return cast("Function", numba.njit(cache=True, **settings)(function))
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
             _warn_of_no_cache()
-            return numba.njit(**settings)(function)
+            return cast("Function", numba.njit(**settings)(function))
 
     return decorate
 

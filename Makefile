@@ -1,0 +1,32 @@
+# Each target makes .venv if it is missing and installs what it needs; PYTHON names another interpreter than python3.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
+export MPLBACKEND = Agg
+
+.PHONY: demo test test-all check bench clean
+
+.venv/installed: pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) install --upgrade pip
+	$(PIP) install --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed  ## convert, train with both backends, predict; pictures in demo/out
+	.venv/bin/python -m demo
+
+check: .venv/installed  ## lint, format, types
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pyright
+
+test: check  ## what CI runs
+	.venv/bin/python -m pytest -n 2 -m "not full"
+
+test-all: check  ## the long tables too
+	.venv/bin/python -m pytest -n 2
+
+bench: .venv/installed  ## ratios between the backends, validated before they are timed
+	.venv/bin/python -m bench
+
+clean:
+	rm -rf .venv build dist *.egg-info demo/out

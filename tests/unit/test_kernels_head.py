@@ -1,0 +1,135 @@
+"""The compiled training steps against ``reference.head`` and ``reference.optimizers``.
+
+One step at a time. Adam with beta1 = 0 and complement1 = 1 leaves the gradient itself in the first moment: it must
+lie within a bound of the definition's. From that gradient on no sum is left, and every bit must be the definition's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tflite_transfer.reference import head as definition
+from tflite_transfer.reference import optimizers
+from tflite_transfer.reference.kernels.head import AdamSlots, Head, train_steps
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamState
+
+Array = Any
+
+ADAM = Adam(*map(np.float32, (1e-3, 0.9, 0.999, 1 - 0.9, 1 - 0.999, 1e-7)))
+SGD_RULE = SGD(np.float32(0.05))
+REVEAL = replace(ADAM, beta1=np.float32(0), complement1=np.float32(1))  # m' = g
+
+# |a - b| <= c 2^-24 sum|terms|. The largest c found, over all cases of this file: XXX.
+UNIT = 2.0**-24
+LOSS_C, GRADIENT_C = 8.0, 8.0
+GUARD = np.float32(12345)
+
+SIZES = [(f, c, b) for f in (1, 7, 33, 1280, 5000) for c in (2, 3, 4, 5, 10, 40) for b in (1, 3, 20)]
+SIZES += [(33, 1000, b) for b in (1, 3, 20)]
+
+
+class Problem:
+    """Samples that must not change, and parameters with guards around them."""
+
+    def __init__(self, features: int, classes: int, examples: int, scale: float = 1.0, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.x = scale * rng.standard_normal((50, features), np.float32)
+        self.classes = rng.integers(0, classes, 50)
+        self.batches = rng.integers(0, 50, (6, examples))
+        self.ws = rng.standard_normal((features, classes), np.float32) / np.float32(np.sqrt(features))
+        self.bs = rng.standard_normal(classes, np.float32)
+        self.mean = [0.01 * rng.standard_normal(a.shape, np.float32) for a in (self.ws, self.bs)]
+        self.square = [1e-4 * rng.random(a.shape, np.float32) for a in (self.ws, self.bs)]
+
+    def run(
+        self, rule: SGD | Adam, batches: Array, step: int = 7, **options: Any
+    ) -> tuple[Array, Head, AdamSlots | None]:
+        """New parameters and slots, as (F, C) again: ws, bs."""
+        for a in (self.x, self.classes, batches):
+            a.flags.writeable = False
+        kept: list[Array] = []
+
+        def guarded(a: Array) -> Array:
+            room = np.full(a.size + 32, GUARD)
+            kept.append(room)
+            inside = room[16:-16].reshape(a.shape[::-1])
+            inside[...] = a.T
+            return inside
+
+        head = Head(guarded(self.ws), guarded(self.bs))
+        slots = None
+        if isinstance(rule, Adam):
+            moments = [Head(*map(guarded, pair)) for pair in (self.mean, self.square)]
+            slots = AdamSlots(*moments, guarded(np.array([step], np.float32)))
+        losses = train_steps(self.x, self.classes, batches, head, rule, slots, **options)
+        assert losses.dtype == np.float32
+        assert losses.shape == (len(batches),)
+        for room in kept:
+            assert (room[:16] == GUARD).all()
+            assert (room[-16:] == GUARD).all()
+        return losses, head, slots
+
+    def labels(self, rows: Array) -> Array:
+        return np.eye(len(self.bs), dtype=np.float32)[self.classes[rows]]
+
+
+def bounds(p: Problem, rows: Array, l2: float | None, divisor: float | None) -> tuple[float, Array, Array]:
+    """Sums of the terms' magnitudes for the loss, g_ws and g_bs, in float64.
+
+    A logit z has the terms |x w| and |b|, up to s in sum. It shifts p by p (1 - p) 2 s, beside p's own rounding.
+    """
+    x, ws, bs, y = (np.asarray(a, np.float64) for a in (p.x[rows], p.ws, p.bs, p.labels(rows)))
+    s = (np.abs(x) @ np.abs(ws) + np.abs(bs)).max(axis=1, keepdims=True)
+    q = definition.softmax(x @ ws + bs)
+    d = np.abs(q - y) + q + 2 * q * (1 - q) * s
+    decay = l2 or 0.0
+    loss = 1 + np.mean(2 * s[:, 0] - (y * definition.log_softmax(x @ ws + bs)).sum(axis=1)) + decay * (ws**2).sum()
+    g_ws = np.abs(x).T @ d / (divisor or len(rows)) + 2 * decay * np.abs(ws)
+    return loss, g_ws, d.mean(axis=0)
+
+
+def check_step(p: Problem, *, l2: float | None = None, divisor: float | None = None, step: int = 7) -> tuple[float, float]:
+    """One step of SGD and one of Adam. -> the constants c that the loss and the gradient need."""
+    rows = p.batches[0]
+    expected = definition.gradients(p.x[rows], p.labels(rows), p.ws, p.bs, l2=l2, divisor=divisor)
+    loss_bound, ws_bound, bs_bound = bounds(p, rows, l2, divisor)
+    losses, _, slots = p.run(REVEAL, p.batches[:1], step, l2=l2, divisor=divisor)
+    assert slots is not None
+    grads = {"ws": slots.mean.wt.T, "bs": slots.mean.bs}
+    loss_c = abs(float(losses[0]) - float(expected.loss)) / UNIT / loss_bound
+    tiny = 1e-30 * np.abs(p.x).sum() + 100 * 2.0**-149  # errors below 1e-30 count as 0; and denormal rounding
+    ws_c = (np.maximum(np.abs(grads["ws"] - expected.ws.astype(np.float64)) - tiny, 0) / UNIT / ws_bound).max()
+    bs_c = (np.abs(grads["bs"] - expected.bs.astype(np.float64)) / UNIT / bs_bound).max()
+    assert loss_c <= LOSS_C
+    assert ws_c <= GRADIENT_C
+    assert bs_c <= GRADIENT_C
+
+    params = {"ws": p.ws, "bs": p.bs}
+    losses_sgd, head, _ = p.run(SGD_RULE, p.batches[:1], l2=l2, divisor=divisor)
+    new = optimizers.sgd(params, grads, SGD_RULE)
+    np.testing.assert_array_equal(losses_sgd, losses)
+    np.testing.assert_array_equal(head.wt.T, new["ws"])
+    np.testing.assert_array_equal(head.bs, new["bs"])
+
+    state = AdamState(*(dict(zip(params, pair, strict=True)) for pair in (p.mean, p.square)), np.float32(step))
+    new, state = optimizers.adam(params, grads, state, ADAM)
+    _, head, slots = p.run(ADAM, p.batches[:1], step, l2=l2, divisor=divisor)
+    assert slots is not None
+    found = (head, slots.mean, slots.square)
+    for (wt, bs), tree in zip(found, (new, state.mean, state.square), strict=True):
+        np.testing.assert_array_equal(wt.T, tree["ws"])
+        np.testing.assert_array_equal(bs, tree["bs"])
+    np.testing.assert_array_equal(slots.step, [state.step])
+    return loss_c, max(ws_c, bs_c)
+
+
+@pytest.mark.parametrize(("features", "classes", "examples"), SIZES)
+@pytest.mark.parametrize(("l2", "divisor"), [(None, None), (0.01, 32.0)], ids=["plain", "l2-divisor"])
+def test_a_step_is_the_definitions(features: int, classes: int, examples: int, l2: float, divisor: float) -> None:
+    check_step(Problem(features, classes, examples), l2=l2, divisor=divisor)

@@ -1,0 +1,1 @@
+"""The command line: ``tflite-transfer`` with its sub-commands, and ``tflite-transfer-convert``."""

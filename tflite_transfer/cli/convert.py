@@ -1,0 +1,71 @@
+"""``convert``: a base and a head to five .tflite files. Flags as in the original converter, and more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tflite_transfer.cli.options import names
+
+Flag = Annotated[bool, typer.Option()]
+
+
+def convert(
+    optimizer: Annotated[str, typer.Option("--optimizer", metavar="sgd|adam", help="What trains the head.")],
+    out_model_dir: Annotated[Path, typer.Option("--out_model_dir", help="Folder for the five files.")],
+    train_batch_size: Annotated[int, typer.Option("--train_batch_size", help="Examples in a training batch.")] = 20,
+    num_classes: Annotated[int, typer.Option("--num_classes", help="Number of classes.")] = 4,
+    base_mobilenetv2: Annotated[
+        bool, typer.Option("--base_mobilenetv2", help="Base: MobileNetV2 (needs TensorFlow).")
+    ] = False,
+    base_model_dir: Annotated[
+        Path | None, typer.Option("--base_model_dir", help="Base: a SavedModel (needs TensorFlow).")
+    ] = None,
+    base_tflite: Annotated[Path | None, typer.Option("--base_tflite", help="Base: a .tflite; no TensorFlow.")] = None,
+    base_keras_model: Annotated[
+        Path | None, typer.Option("--base_keras_model", help="Base: a .keras or .h5 file (needs TensorFlow).")
+    ] = None,
+    base_weights: Annotated[
+        Path | None,
+        typer.Option("--base_weights", help="Keras .h5 weights for MobileNetV2 without top, instead of the download."),
+    ] = None,
+    base_layer: Annotated[
+        str | None, typer.Option("--base_layer", help="The tensor that is the bottleneck; the output by default.")
+    ] = None,
+    base_pooling: Annotated[
+        str, typer.Option("--base_pooling", metavar="none|avg", help="avg: the bottleneck's mean over height and width.")
+    ] = "none",
+    base_quantize: Annotated[bool, typer.Option("--base_quantize", help="Quantise the base's weights.")] = False,
+    representative_data: Annotated[
+        Path | None,
+        typer.Option("--representative_data", help="Folder of images: with --base_quantize, a full-integer base."),
+    ] = None,
+    image_size: Annotated[int | None, typer.Option("--image_size", help="MobileNetV2's H and W; 224 by default.")] = None,
+    alpha: Annotated[float | None, typer.Option("--alpha", help="MobileNetV2's width; 1.0 by default.")] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option("--input_range", metavar="0,1|-1,1|0,255", help="What the base takes black and white as; 0,1."),
+    ] = None,
+    head_softmax: Annotated[bool, typer.Option("--head_softmax", help="Head: a linear layer and softmax.")] = False,
+    head_l2_reg: Annotated[float | None, typer.Option("--head_l2_reg", help="L2: this times the sum of w^2.")] = None,
+    sgd_learning_rate: Annotated[float | None, typer.Option("--sgd_learning_rate", help="Required with sgd.")] = None,
+    adam_learning_rate: Annotated[float | None, typer.Option("--adam_learning_rate", help="0.001 by default.")] = None,
+    adam_beta1: Annotated[float | None, typer.Option("--adam_beta1", help="0.9 by default.")] = None,
+    adam_beta2: Annotated[float | None, typer.Option("--adam_beta2", help="0.999 by default.")] = None,
+    adam_epsilon: Annotated[float | None, typer.Option("--adam_epsilon", help="1e-8 by default.")] = None,
+    class_names: Annotated[
+        str | None, typer.Option("--class_names", metavar="A,B,C", help="Names to keep in the files.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")] = False,
+) -> None:
+    """Make a trainable model: initialize, bottleneck, train_head, inference and optimizer .tflite."""
+    from tflite_transfer.converter.convert import convert as make
+    from tflite_transfer.converter.options import ConversionOptions
+
+    given = dict(locals())
+    chosen = {name: given[name] for name in ConversionOptions.__dataclass_fields__}
+    folder = make(ConversionOptions(**{**chosen, "class_names": names(class_names)}))
+    for file in sorted(folder.glob("*.tflite")):
+        print(f"{file}  {file.stat().st_size:,} bytes")

@@ -1,0 +1,55 @@
+"""``inspect``: what a .tflite, or a model of five, holds, and what will run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tflite_transfer.cli import options
+from tflite_transfer.cli.output import report
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="FILE|MODEL", help="A .tflite, or the folder of five.")],
+    as_json: options.Json = False,
+    json_out: options.JsonOut = None,
+) -> None:
+    """Show signatures, tensors, operators, metadata, and which kernels the numpy backend will use."""
+    from tflite_transfer.inspection import inspect_file, inspect_model
+
+    found = inspect_model(path) if path.is_dir() else {"files": {path.name: inspect_file(path)}}
+    report(found, _text(found), as_json=as_json, json_out=json_out)
+
+
+def _text(found: dict[str, Any]) -> Iterator[str]:
+    if "bundle" in found:
+        yield f"bundle {found['bundle']}, batch {found['batch']}, classes: {_classes(found)}"
+        for role, kernel in found["kernels"].items():
+            yield f"  {role + '.tflite':20} numpy backend: {kernel}"
+    for name, file in found["files"].items():
+        yield ""
+        yield from _file(name, file)
+
+
+def _classes(found: dict[str, Any]) -> str:
+    names = found["class_names"]
+    return f"{found['classes']}" + (f" ({', '.join(names)})" if names else " (without names)")
+
+
+def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
+    yield f"{name}  {file['bytes']:,} bytes" + (f"  {file['description']}" if file["description"] else "")
+    for signature in file["signatures"]:
+        arguments, results = (", ".join(signature[side]) for side in ("inputs", "outputs"))
+        yield f"  signature {signature['key']}({arguments}) -> {results}"
+    for side in ("inputs", "outputs"):
+        for tensor in file[side]:
+            yield f"  {side[:-1]:7} {tensor}"
+    for key, value in file["metadata"].items():
+        yield f"  metadata {key}: {value}"
+    missing = f", not in the numpy backend: {', '.join(file['missing'])}" if file["missing"] else ""
+    yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {file['constants']:,} bytes of constants{missing}"
+    for n, operator in enumerate(file["operators"]):
+        yield f"  {n:4} {operator}"

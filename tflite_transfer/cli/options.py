@@ -1,0 +1,25 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of the five .tflite files.")]
+DataDir = Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Folder with one folder of images a class.")]
+Backend = Annotated[str, typer.Option("--backend", metavar="numpy|tflite", help="What runs the model.")]
+Threads = Annotated[int | None, typer.Option("--num_threads", help="Threads for the base; one a core by default.")]
+State = Annotated[Path | None, typer.Option("--state", help="A state that train saved.")]
+ClassNames = Annotated[
+    str | None,
+    typer.Option("--class_names", metavar="A,B,C", help="The classes, where the model's files do not name them."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+JsonOut = Annotated[Path | None, typer.Option("--json_out", help="Write that JSON object to a file.")]
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """``a,b,c`` -> its parts."""
+    return None if text is None else tuple(part.strip() for part in text.split(","))

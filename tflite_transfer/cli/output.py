@@ -1,0 +1,72 @@
+"""What commands print: results on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tflite_transfer.atomic import write_atomically
+from tflite_transfer.reference.tflite.errors import OptionError
+
+
+def report(result: dict[str, Any], text: Iterable[str], *, as_json: bool, json_out: Path | None) -> None:
+    """Print a result: its JSON with ``--json``, else the lines of text; and write the JSON to a file if asked."""
+    content = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    if json_out is not None:
+        try:
+            write_atomically(json_out, (content + "\n").encode())
+        except OSError as e:
+            raise OptionError(f"--json_out {json_out} cannot be written: {e.strerror}.") from e
+    if as_json:
+        print(content)
+        return
+    for line in text:
+        print(line)
+
+
+class Meter(Protocol):
+    """Shows how far a job is."""
+
+    def step(self, note: str = "") -> None:
+        """One more of the total is done."""
+        ...
+
+
+@contextmanager
+def progress(what: str, total: int, *, lines: bool) -> Iterator[Meter]:
+    """A bar on a terminal; elsewhere a line for each step that has a note, if ``lines``."""
+    if not sys.stderr.isatty():
+        yield _Lines(what, total, lines)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, note="")
+        yield _Bar(bar, task)
+
+
+class _Bar:
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def step(self, note: str = "") -> None:
+        self._bar.update(self._task, advance=1, note=note)
+
+
+class _Lines:
+    def __init__(self, what: str, total: int, lines: bool) -> None:
+        self._what, self._total, self._lines, self._done = what, total, lines, 0
+
+    def step(self, note: str = "") -> None:
+        self._done += 1
+        if self._lines:
+            print(f"{self._what} {self._done}/{self._total} {note}".rstrip(), file=sys.stderr)

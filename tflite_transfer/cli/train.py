@@ -1,0 +1,99 @@
+"""``train``: a model's head on a folder of images."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tflite_transfer.cli import options
+from tflite_transfer.cli.output import progress, report
+from tflite_transfer.reference.tflite.errors import OptionError, OutputExistsError
+
+
+def train(
+    model: options.Model,
+    data_dir: options.DataDir,
+    state: Annotated[Path, typer.Option("--state", help="Where to save what was learned (.safetensors).")],
+    backend: options.Backend = "numpy",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often to go through all images.")] = 20,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of shuffle and validation split.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on from this state.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a state that is there.")] = False,
+    validation_split: Annotated[
+        float, typer.Option("--validation_split", min=0.0, max=0.9, help="Share of each class held back.")
+    ] = 0.0,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the losses into this .png.")] = None,
+    class_names: options.ClassNames = None,
+    num_threads: options.Threads = None,
+    as_json: options.Json = False,
+    json_out: options.JsonOut = None,
+) -> None:
+    """Train the head on DATA_DIR and save what it learned to --state."""
+    _check(state, resume, overwrite, seed, plot)
+    from tflite_transfer.cli.session import add_all, open_model
+    from tflite_transfer.dataset import read_folder, split
+
+    started = time.perf_counter()
+    folders = read_folder(data_dir)
+    with open_model(model, options.names(class_names), backend, num_threads, resume, seed) as opened:
+        opened.name_classes(list(folders), str(data_dir))
+        training, validation = split(folders, validation_split, opened.seed)
+        with progress("bottleneck", len(training), lines=False) as meter:
+            add_all(opened, training, meter)
+        losses, interrupted = _run(opened, epochs, state)
+        held = opened.evaluate(validation).accuracy if validation and not interrupted else None
+        steps = len(losses) * math.ceil(len(training) / opened.batch_size)
+    if interrupted:
+        raise typer.Exit(130)
+    if plot is not None:
+        from tflite_transfer.plots import plot_losses
+
+        plot_losses({backend: losses}, plot)
+    result = {
+        "epochs": len(losses), "losses": losses, "validation_accuracy": held, "steps": steps,
+        "seconds": round(time.perf_counter() - started, 3), "state": str(state),
+    }  # fmt: skip
+    report(result, _text(result), as_json=as_json, json_out=json_out)
+
+
+def _check(state: Path, resume: Path | None, overwrite: bool, seed: int | None, plot: Path | None) -> None:
+    """What can be known to be wrong before anything slow."""
+    if state.exists() and not overwrite and not (resume and resume.exists() and resume.samefile(state)):
+        raise OutputExistsError(f"there is a state {state} already: --resume {state} goes on from it, --overwrite replaces it.")
+    if not state.absolute().parent.is_dir():
+        raise OptionError(f"--state {state}: there is no folder {state.absolute().parent}.")
+    if resume is not None and seed is not None:
+        raise OptionError("--seed is for a new training; --resume goes on with the seed in its state.")
+    if plot is not None:
+        from tflite_transfer.plots import require_matplotlib
+
+        require_matplotlib(plot)
+
+
+def _run(model: Any, epochs: int, path: Path) -> tuple[list[float], bool]:
+    """Each epoch's loss, and whether Ctrl-C ended the training; the last finished epoch is saved either way."""
+    losses: list[float] = []
+    finished = model.state()
+    interrupted = False
+    try:
+        with progress("epoch", epochs, lines=True) as meter:
+            for loss in model.epochs(epochs):
+                finished = model.state()
+                losses.append(loss)
+                meter.step(f"loss {loss:.6f}")
+    except KeyboardInterrupt:
+        interrupted = True
+    if losses or not interrupted:
+        model.save(path, finished)
+    return losses, interrupted
+
+
+def _text(result: dict[str, Any]) -> list[str]:
+    lines = [f"loss {result['losses'][0]:.6f} -> {result['losses'][-1]:.6f} in {result['epochs']} epochs"]
+    if result["validation_accuracy"] is not None:
+        lines.append(f"validation accuracy {result['validation_accuracy']:.4f}")
+    return [*lines, f"{result['steps']} steps, {result['seconds']} s in all, saved to {result['state']}"]

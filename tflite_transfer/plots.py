@@ -1,0 +1,36 @@
+"""Pictures, by matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tflite_transfer.reference.tflite.errors import OptionError, missing_extra
+
+
+def require_matplotlib(path: Path) -> Any:
+    """matplotlib's ``Figure``, which draws without a screen. Raises MissingExtraError, or OptionError for ``path``."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as e:
+        raise missing_extra("matplotlib", "a plot", "plot") from e
+    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
+        raise OptionError(f"a plot goes to a .png in a folder that is there, not to {path}.")
+    return Figure
+
+
+def plot_losses(losses: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Each curve's loss by epoch, from 1 on, with the curves' names as legend, into a .png."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = require_matplotlib(path)(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    styles = ["-", "--", ":", "-."]  # two backends' curves lie on one another
+    for (name, values), style in zip(losses.items(), styles, strict=False):
+        axes.plot(range(1, len(values) + 1), values, style, linewidth=2.5, marker="o" if len(values) == 1 else "", label=name)
+    axes.set(xlabel="epoch", ylabel="mean loss", title="Training loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
