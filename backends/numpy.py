@@ -51,7 +51,7 @@ def recognize(bundle: Bundle) -> Recognized:
 class NumpyBackend:
     """See ``Backend``. No TensorFlow, no LiteRT: the flatbuffers are read here, and NumPy and numba compute.
 
-    Raises UnsupportedOpError, naming every operator that is missing, for a graph that is neither recognised nor covered.
+    Raises UnsupportedOpError, naming every missing operator, for a graph that is neither recognised nor covered.
     """
 
     name = "numpy"
@@ -107,7 +107,9 @@ class NumpyBackend:
         moments = AdamSlots(Head(*values[0:2]), Head(*values[2:4]), values[4].reshape(1))
         losses = step(slots=moments)
         new = [m.T for m in (*moments.mean, *moments.square)]
-        return Steps(losses, self._params(weights), dict(zip(self.bundle.slots, [*new, moments.step.reshape(())], strict=True)))
+        return Steps(
+            losses, self._params(weights), dict(zip(self.bundle.slots, [*new, moments.step.reshape(())], strict=True))
+        )
 
     def predict(self, params: Tree, bottlenecks: Array) -> Array:
         weights = [params[k] for k in self.bundle.parameters]

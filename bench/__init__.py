@@ -1,0 +1,1 @@
+"""Ratios between the backends: ``python -m bench``."""

@@ -40,7 +40,10 @@ def make_base(model: Model, layer: str | None, pooling: str) -> Base:
     pruned = rename(pruned, {pruned.inputs[0]: "image", pruned.outputs[0]: "bottleneck"})
     signature = Signature("bottleneck", {"image": pruned.inputs[0]}, {"bottleneck": pruned.outputs[0]})
     written = replace(
-        model, subgraphs=(replace(pruned, name="bottleneck"), *model.subgraphs[1:]), signatures=(signature,), metadata={}
+        model,
+        subgraphs=(replace(pruned, name="bottleneck"), *model.subgraphs[1:]),
+        signatures=(signature,),
+        metadata={},
     )
     return Base(written, (image.shape[1], image.shape[2]), pruned.tensors[pruned.outputs[0]].shape[1:])
 
@@ -53,10 +56,12 @@ def _image(model: Model) -> Tensor:
     image = found[0] if len(found) == 1 else None
     if image is None or len(image.shape) != 4 or image.shape[3] not in (1, 3) or image.type != "FLOAT32":
         raise ModelError(
-            f"{model.source} is not an image model: it must take one float32 image (1, H, W, 1 or 3), but takes {listed}."
+            f"{model.source} is no image model: it must take one float32 image (1, H, W, 1 or 3), but takes {listed}."
         )
     if -1 in image.free_shape[1:]:
-        raise ModelError(f"{model.source} leaves its image's size free {image.free_shape}; export it with a fixed size.")
+        raise ModelError(
+            f"{model.source} leaves its image's size free {image.free_shape}; export it with a fixed size."
+        )
     return image
 
 
@@ -66,7 +71,9 @@ def _layer(model: Model, layer: str | None) -> int:
     if layer is None:
         if len(graph.outputs) != 1:
             names = [graph.tensors[i].name for i in graph.outputs]
-            raise OptionError(f"{model.source} has {len(names)} outputs; name one with --base_layer: {', '.join(names)}.")
+            raise OptionError(
+                f"{model.source} has {len(names)} outputs; name one with --base_layer: {', '.join(names)}."
+            )
         return graph.outputs[0]
     computed = {graph.tensors[i].name: i for o in graph.operators for i in o.outputs}
     if layer not in computed:
@@ -87,10 +94,11 @@ def _pooled(graph: Subgraph, source: str) -> Subgraph:
     """The graph with MEAN over H and W behind its output."""
     output = graph.tensors[graph.outputs[0]]
     if len(output.shape) != 4:
-        raise OptionError(f"--base_pooling avg needs a bottleneck (1, H, W, D), and that of {source} is {output.shape}.")
+        raise OptionError(
+            f"--base_pooling avg needs a bottleneck (1, H, W, D), and that of {source} is {output.shape}."
+        )
     g = GraphBuilder(graph)
     axes = g.constant("bottleneck/axes", np.array([1, 2], np.int32))
     shape = (output.free_shape[0], output.shape[3])
     mean = g.op("MEAN", [graph.outputs[0], axes], "bottleneck", shape, keep_dims=False)
     return replace(graph, tensors=tuple(g.tensors), operators=tuple(g.operators), outputs=(mean,))
-

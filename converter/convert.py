@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -121,9 +120,9 @@ def _save(contents: dict[str, bytes], folder: Path) -> None:
         temporary.chmod(0o755)  # mkdtemp makes it private
         if folder.is_dir() and any(folder.iterdir()):
             for role in contents:  # only the model is replaced: whatever else lies there is the user's
-                os.replace(temporary / f"{role}.tflite", folder / f"{role}.tflite")
+                (temporary / f"{role}.tflite").replace(folder / f"{role}.tflite")
         else:
-            os.replace(temporary, folder)
+            temporary.replace(folder)
     except OSError as e:
         if created is not None:
             shutil.rmtree(created, ignore_errors=True)

@@ -89,7 +89,9 @@ class Adam:
         square = g.op("MUL", [grad, grad], f"grad_{p}/square", shape)
         fresh = g.op("MUL", [square, c["1-beta2"]], f"v_{p}/fresh", shape)
         v = g.op("ADD", [fresh, g.op("MUL", [given["v_"], c["beta2"]], f"v_{p}/kept", shape)], f"new_v_{p}", shape)
-        rate = g.op("MUL", [g.op("DIV", [m, c["correction1"]], f"m_{p}/hat", shape), c["learning_rate"]], f"{p}/rate", shape)
+        rate = g.op(
+            "MUL", [g.op("DIV", [m, c["correction1"]], f"m_{p}/hat", shape), c["learning_rate"]], f"{p}/rate", shape
+        )
         root = g.op("SQRT", [g.op("DIV", [v, c["correction2"]], f"v_{p}/hat", shape)], f"v_{p}/root", shape)
         scale = g.op("ADD", [root, c["epsilon"]], f"{p}/scale", shape)
         new = g.op("SUB", [given[""], g.op("DIV", [rate, scale], f"{p}/move", shape)], f"new_{p}", shape)

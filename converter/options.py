@@ -55,7 +55,9 @@ class ConversionOptions:
         }  # fmt: skip
         given = [name for name, is_given in bases.items() if is_given]
         if len(given) != 1:
-            raise OptionError(f"exactly one base must be given ({', '.join(bases)}), but got {', '.join(given) or 'none'}.")
+            raise OptionError(
+                f"exactly one base must be given ({', '.join(bases)}), but got {', '.join(given) or 'none'}."
+            )
         base = given[0]
         only = {
             "--base_weights": self.base_weights, "--image_size": self.image_size, "--alpha": self.alpha,

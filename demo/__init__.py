@@ -1,0 +1,1 @@
+"""What ``make demo`` runs, and how its base and photos were made."""

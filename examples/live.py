@@ -69,7 +69,7 @@ class Live:
             print(f"  {photo.name}: {best.class_name} {best.confidence:.0%}")
 
     def command(self, line: str) -> bool:
-        """p pauses, r resumes; False for q."""
+        """Obey p (pause) and r (resume); False for q."""
         if line == "p":
             self.running.clear()
             if self.training is not None:

@@ -1,10 +1,10 @@
-"""The softmax head: a linear layer, softmax, cross-entropy and its gradient, in plain NumPy.
+r"""The softmax head: a linear layer, softmax, cross-entropy and its gradient, in plain NumPy.
 
 Letters, here and in the whole project: B examples, F features, C classes, H W image.
 
 The first layer of a classifier on frozen features ("bottlenecks") ``x``:
 
-.. math::  z = x W + b, \\qquad p = \\mathrm{softmax}(z)
+.. math::  z = x W + b, \qquad p = \mathrm{softmax}(z)
 
 Everything is float32 in, float32 out; the arrays given are never changed.
 """
@@ -63,13 +63,13 @@ def predict(x: Array, ws: Array, bs: Array) -> Array:
 def gradients(
     x: Array, y: Array, ws: Array, bs: Array, *, l2: float | None = None, divisor: float | None = None
 ) -> HeadGradients:
-    """Loss and gradients of one batch. x (B, F), one-hot y (B, C), ws (F, C), bs (C,).
+    r"""Loss and gradients of one batch. x (B, F), one-hot y (B, C), ws (F, C), bs (C,).
 
     .. math::
-        L = \\mathrm{mean}_i\\, CE_i + \\lambda \\sum w^2, \\quad
-        \\frac{\\partial L}{\\partial z} = \\frac{p - y}{B}, \\quad
-        g_W = x^T \\frac{\\partial L}{\\partial z} + 2 \\lambda W, \\quad
-        g_b = \\sum_i \\frac{\\partial L}{\\partial z_i}
+        L = \mathrm{mean}_i\, CE_i + \lambda \sum w^2, \quad
+        \frac{\partial L}{\partial z} = \frac{p - y}{B}, \quad
+        g_W = x^T \frac{\partial L}{\partial z} + 2 \lambda W, \quad
+        g_b = \sum_i \frac{\partial L}{\partial z_i}
 
     The cross-entropy's gradient: Bishop, *Pattern Recognition and Machine Learning*, eq. 4.109.
 

@@ -111,4 +111,3 @@ def _fast_kernels() -> Mapping[str, Any]:
     from tflite_transfer.reference.kernels.table import FAST  # numba takes 0.3 s to import
 
     return FAST
-

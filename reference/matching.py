@@ -1,8 +1,8 @@
 """Recognising what a graph computes from its operators, wiring and constants; never from names or metadata.
 
-A pattern is an expression: ``op("ADD", a, b)`` matches the output of an ADD whose inputs match a and b. ``Anything("x")``
-matches any tensor and remembers it; the same name must then meet the same tensor again. ADD and MUL match their
-inputs in either order.
+A pattern is an expression: ``op("ADD", a, b)`` matches the output of an ADD whose inputs match a and b.
+``Anything("x")`` matches any tensor and remembers it; the same name must then meet the same tensor again. ADD and MUL
+match their inputs in either order.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Reshaped:
 
 
 Pattern = Anything | Scalar | Integers | Call | Reshaped
-Bindings = Mapping[str, "int | np.float32"]
+Bindings = Mapping[str, Any]  # a tensor's number, or a constant's value
 
 
 def op(opcode: str, *inputs: Pattern, **options: Any) -> Call:

@@ -66,12 +66,12 @@ def bias_corrections(rule: Adam, step: np.float32) -> tuple[np.float32, np.float
 
 
 def adam(params: Tree, grads: Tree, state: AdamState, rule: Adam) -> tuple[dict[str, Array], AdamState]:
-    """One step of Adam, with epsilon outside the root and after the bias correction.
+    r"""One step of Adam, with epsilon outside the root and after the bias correction.
 
     .. math::
-        m' = (1-\\beta_1) g + \\beta_1 m, \\quad v' = (1-\\beta_2) g^2 + \\beta_2 v, \\quad t' = t + 1
+        m' = (1-\beta_1) g + \beta_1 m, \quad v' = (1-\beta_2) g^2 + \beta_2 v, \quad t' = t + 1
 
-        w' = w - \\alpha \\frac{m' / (1-\\beta_1^{t'})}{\\sqrt{v' / (1-\\beta_2^{t'})} + \\epsilon}
+        w' = w - \alpha \frac{m' / (1-\beta_1^{t'})}{\sqrt{v' / (1-\beta_2^{t'})} + \epsilon}
 
     Keras and TensorFlow use the form before section 2.1 of the paper, with an epsilon that is not corrected: with a
     gradient of 1e-6 and epsilon 1e-7 their first step is 0.24 of the learning rate, the paper's 0.91.

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflite_transfer.reference.matching import Anything, Call, Integers, Matcher, Pattern, Reshaped, Scalar, op
+from tflite_transfer.reference.matching import (
+    Anything,
+    Bindings,
+    Call,
+    Integers,
+    Matcher,
+    Pattern,
+    Reshaped,
+    Scalar,
+    op,
+)
 from tflite_transfer.reference.optimizers import SGD, Adam
 from tflite_transfer.reference.tflite.graph import Subgraph
 
@@ -68,7 +78,7 @@ def recognize_head(graph: Subgraph) -> SoftmaxHead | None:
     return None
 
 
-def _head(found: dict[str, int | np.float32]) -> SoftmaxHead | None:
+def _head(found: Bindings) -> SoftmaxHead | None:
     l2 = found.get("l2")
     if l2 is not None and np.float32(2 * float(l2)) != found["2 l2"]:
         return None
@@ -80,7 +90,8 @@ def recognize_optimizer(graph: Subgraph, parameters: int) -> SGD | Adam | None:
     n = parameters
     inputs = graph.inputs
     if len(inputs) == 2 * n and len(graph.outputs) == n:
-        patterns = {graph.outputs[i]: op("SUB", Anything(f"w{i}"), op("MUL", Anything(f"g{i}"), Scalar("lr"))) for i in range(n)}
+        moves = [op("MUL", Anything(f"g{i}"), Scalar("lr")) for i in range(n)]
+        patterns = {graph.outputs[i]: op("SUB", Anything(f"w{i}"), moves[i]) for i in range(n)}
         names = [*(f"w{i}" for i in range(n)), *(f"g{i}" for i in range(n))]
         found = Matcher(graph).match(patterns, dict(zip(names, inputs, strict=True)))
         return None if found is None else SGD(np.float32(found["lr"]))
@@ -100,9 +111,7 @@ def _adam(n: int) -> Iterator[Pattern]:
     one = Scalar("1", 1.0)
     step = op("ADD", Anything("t"), one)
     corrections = [op("SUB", one, op("POW", Scalar(b), step)) for b in ("b1", "b2")]
-    means = [
-        op("ADD", op("MUL", g[i], Scalar("1 - b1")), op("MUL", Anything(f"m{i}"), Scalar("b1"))) for i in range(n)
-    ]
+    means = [op("ADD", op("MUL", g[i], Scalar("1 - b1")), op("MUL", Anything(f"m{i}"), Scalar("b1"))) for i in range(n)]
     squares = [
         op("ADD", op("MUL", op("MUL", g[i], g[i]), Scalar("1 - b2")), op("MUL", Anything(f"v{i}"), Scalar("b2")))
         for i in range(n)

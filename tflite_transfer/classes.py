@@ -25,8 +25,10 @@ def agree_classes(given: Sequence[str] | None, bundle: Bundle, source: str) -> t
     return names
 
 
-def classes_of_folders(folders: Sequence[str], known: Sequence[str] | None, bundle: Bundle, source: str) -> tuple[str, ...]:
-    """The classes when a data folder is used: ``known``, which must hold each folder's name; else the folders, sorted."""
+def classes_of_folders(
+    folders: Sequence[str], known: Sequence[str] | None, bundle: Bundle, source: str
+) -> tuple[str, ...]:
+    """The classes for a data folder: ``known``, which must hold each folder's name; else the folders, sorted."""
     if known is None:
         named = agree_classes(sorted(folders), bundle, "the model")
         assert named is not None

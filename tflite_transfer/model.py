@@ -170,7 +170,9 @@ class TransferLearningModel:
         self._trainer.submit(self._train, future, num_epochs, on_loss)
         return future
 
-    def _train(self, future: Future[list[float]], num_epochs: int, on_loss: Callable[[int, float], None] | None) -> None:
+    def _train(
+        self, future: Future[list[float]], num_epochs: int, on_loss: Callable[[int, float], None] | None
+    ) -> None:
         losses: list[float] = []
         error: BaseException | None = None
         try:
@@ -312,7 +314,8 @@ class TransferLearningModel:
         state = load_state(Path(path), self._bundle)
         if state.classes is not None and self._classes is not None and state.classes != self._classes:
             raise StateError(
-                f"{path} was trained for the classes {', '.join(state.classes)}, and this model has {', '.join(self._classes)}."
+                f"{path} was trained for the classes {', '.join(state.classes)}, "
+                f"and this model has {', '.join(self._classes)}."
             )
         with self._updating:
             self._params, self._slots = state.params, state.slots

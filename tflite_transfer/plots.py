@@ -10,7 +10,7 @@ from tflite_transfer.reference.tflite.errors import OptionError, missing_extra
 
 
 def require_matplotlib(path: Path) -> Any:
-    """matplotlib's ``Figure``, which draws without a screen. Raises MissingExtraError, or OptionError for ``path``."""
+    """The class ``Figure``, which draws without a screen. Raises MissingExtraError, or OptionError for ``path``."""
     try:
         from matplotlib.figure import Figure
     except ImportError as e:
@@ -28,7 +28,8 @@ def plot_losses(losses: Mapping[str, Sequence[float]], path: Path) -> None:
     axes = figure.add_subplot()
     styles = ["-", "--", ":", "-."]  # two backends' curves lie on one another
     for (name, values), style in zip(losses.items(), styles, strict=False):
-        axes.plot(range(1, len(values) + 1), values, style, linewidth=2.5, marker="o" if len(values) == 1 else "", label=name)
+        marker = "o" if len(values) == 1 else ""
+        axes.plot(range(1, len(values) + 1), values, style, linewidth=2.5, marker=marker, label=name)
     axes.set(xlabel="epoch", ylabel="mean loss", title="Training loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)

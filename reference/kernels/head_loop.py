@@ -138,13 +138,13 @@ def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, g_bs: Array
             z[c] += bs[c]
             top = max(top, z[c])
         gap = top - z[labels[i]]
-        total = np.float32(0)
+        total = 0.0
         for c in range(classes):
             z[c] = math.exp(z[c] - top)
             total += z[c]
         loss += math.log(total) + gap
         for c in range(classes):
-            error = z[c] / total - np.float32(c == labels[i])
+            error = z[c] / np.float32(total) - np.float32(c == labels[i])
             g_bs[c] += error / np.float32(examples)
             z[c] = np.float32(0) if abs(error) < NOTHING else error / divisor
         d[i, classes:] = np.float32(0)

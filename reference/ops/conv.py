@@ -55,7 +55,7 @@ def depthwise_conv_2d(
     dilation_h_factor: int = 1,
     dilation_w_factor: int = 1,
 ) -> Array:
-    """Each channel by itself: ``y = sum_ij x_ij w_ij + b``. (B, H, W, I), (1, KH, KW, I M), (I M,)? -> (B, OH, OW, I M).
+    """``y = sum_ij x_ij w_ij + b``, each channel alone. (B, H, W, I), (1, KH, KW, I M), (I M,)? -> (B, OH, OW, I M).
 
     M outputs a channel, next to one another; M follows from the shapes, as in LiteRT, which deprecated the option.
     """

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def reshape(x: Array, shape: Array | None = None, *, new_shape: tuple[int, ...] | None = None) -> Array:
-    """The same elements in another shape, -1 for what is left. (...) -> (...). A second input goes before the option."""
+    """The same elements in another shape, -1 for what is left; a second input beats the option. (...) -> (...)."""
     return x.reshape(tuple(shape.tolist()) if shape is not None else new_shape or ())
 
 
@@ -41,7 +41,8 @@ def shape(x: Array, *, out_type: int = 0) -> Array:
 def gather(x: Array, indices: Array, *, axis: int = 0, batch_dims: int = 0) -> Array:
     """``x[indices]`` along an axis. (..., N, ...), (...) -> (...)."""
     if batch_dims:
-        return np.stack([gather(a, i, axis=axis - 1, batch_dims=batch_dims - 1) for a, i in zip(x, indices, strict=True)])
+        pairs = zip(x, indices, strict=True)
+        return np.stack([gather(a, i, axis=axis - 1, batch_dims=batch_dims - 1) for a, i in pairs])
     return np.take(x, indices, axis=axis)
 
 

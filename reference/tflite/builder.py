@@ -39,7 +39,7 @@ class GraphBuilder:
     """
 
     def __init__(self, base: Subgraph | None = None, *, batch: int = 1) -> None:
-        """Start empty, or behind an existing sub-graph whose numbers stay valid; inputs and outputs are not taken over."""
+        """Start empty, or behind a sub-graph whose numbers stay valid; its inputs and outputs are not taken over."""
         self.batch = batch
         self.tensors: list[Tensor] = list(base.tensors) if base else []
         self.operators: list[Operator] = list(base.operators) if base else []

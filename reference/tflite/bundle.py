@@ -142,7 +142,7 @@ class _Shapes:
         n = len(params)
         image = self.shape("bottleneck", "inputs", 0)
         if n == 0 or len(image) != 4 or image[-1] not in (1, 3):
-            raise BundleError(f"{self.source}: bottleneck.tflite must take images (1, H, W, 1 or 3), but takes {image}.")
+            raise BundleError(f"{self.source}: bottleneck.tflite must take images (1, H, W, 1 or 3), not {image}.")
         self._count("train_head", "inputs", 2 + n)
         labels = self.shape("train_head", "inputs", 1)
         if len(labels) != 2:

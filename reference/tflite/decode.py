@@ -39,7 +39,9 @@ def decode(data: bytes | memoryview, source: str) -> Table:
     Vectors of numbers are read-only views of ``data``. ``source`` names the file in errors. Raises ModelError.
     """
     if len(data) < 8 or bytes(data[4:8]) != b"TFL3":
-        raise ModelError(f"{source} is not a .tflite file: bytes 4 to 8 must be TFL3, and the file has {len(data)} bytes.")
+        raise ModelError(
+            f"{source} is not a .tflite file: bytes 4 to 8 must be TFL3, and the file has {len(data)} bytes."
+        )
     decoder = _Decoder(memoryview(data), source)
     return decoder.table("Model", decoder.offset(0))
 

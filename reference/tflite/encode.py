@@ -32,7 +32,9 @@ def encode(model: Table, size_hint: int = 1 << 16) -> bytes:
 
 def _table(builder: flatbuffers.Builder, name: str, values: Table) -> int:
     if values.get("unknown"):
-        raise ModelError(f"this table {name} was made by a newer schema (fields {values['unknown']}): it cannot be copied.")
+        raise ModelError(
+            f"this table {name} was made by a newer schema (fields {values['unknown']}): it cannot be copied."
+        )
     fields = tables().get(name, ())
     # Children first: a flatbuffer is built from its end.
     offsets = {f.name: _child(builder, name, f, values) for f in fields if values.get(f.name) is not None}

@@ -1,4 +1,4 @@
-"""The schema's enumerations: position in the tuple = number in the file. A test compares them with package ``tflite``."""
+"""The schema's enumerations: a name's position is its number. A test holds them equal to the package ``tflite``."""
 
 from __future__ import annotations
 

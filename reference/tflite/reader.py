@@ -41,7 +41,7 @@ def _model(data: bytes, source: str) -> Model:
         raise ModelError(f"{source} has schema version {tree['version']}; this program reads version 3.")
     check = _Checker(source)
     buffers = [_buffer(b, data, check) for b in tree["buffers"] or []]
-    codes = [_opcode(c, check) for c in tree["operator_codes"] or []]
+    codes = [_opcode(c) for c in tree["operator_codes"] or []]
     subgraphs = tuple(_subgraph(g, codes, buffers, check) for g in tree["subgraphs"] or [])
     if not subgraphs:
         raise ModelError(f"{source} has no sub-graph.")
@@ -84,7 +84,7 @@ def _buffer(tree: Table, data: bytes, check: _Checker) -> Array | None:
     return content if content is not None and content.size else None
 
 
-def _opcode(tree: Table, check: _Checker) -> Table:
+def _opcode(tree: Table) -> Table:
     number = max(tree["builtin_code"], tree["deprecated_builtin_code"])
     name = OPCODES[number] if 0 <= number < len(OPCODES) else f"BUILTIN_{number}"
     return {"opcode": name, "version": tree["version"], "custom_code": tree["custom_code"]}

@@ -1,7 +1,7 @@
 """The .tflite schema, version 3: each table's fields in slot order, as data.
 
-One literal serves the reader, the checks and the writer. ``name:type=default``; a default that is not given is 0; ``_``
-is a slot that the schema retired. A union is a pair of fields, ``x_type`` and ``x``. Tables without fields are left out.
+One literal serves the reader, the checks and the writer. ``name:type=default``; a default not given is 0; ``_`` is a
+slot that the schema retired. A union is a pair of fields, ``x_type`` and ``x``. Tables without fields are left out.
 The schema is TensorFlow's ``schema.fbs`` (Apache-2.0); a test holds this text equal to the PyPI package ``tflite``.
 """
 
@@ -144,7 +144,7 @@ WhileOptions: cond_subgraph_index:int body_subgraph_index:int
 
 
 class Field(NamedTuple):
-    """One slot of a table. ``type`` is a scalar's name, ``string``, ``union``, a table's name, or one of these in []."""
+    """One slot of a table. ``type``: a scalar's name, ``string``, ``union``, a table's name, or one of these in []."""
 
     name: str
     type: str

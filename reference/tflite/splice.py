@@ -1,4 +1,4 @@
-"""Cutting and pruning a model that was read: operators, constants and options that stay are carried over as they are."""
+"""Cutting and pruning a model that was read: whatever stays is carried over as it is."""
 
 from __future__ import annotations
 

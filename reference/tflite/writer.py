@@ -81,8 +81,7 @@ def _tensor(tensor: Tensor, buffers: _Buffers) -> Table:
         "type": TENSOR_TYPES.index(tensor.type),
         "buffer": buffers.add(tensor.data),
         "name": tensor.name,
-        "quantization": q
-        and {"scale": q.scale, "zero_point": q.zero_point, "quantized_dimension": q.axis, **q.extra},
+        "quantization": q and {"scale": q.scale, "zero_point": q.zero_point, "quantized_dimension": q.axis, **q.extra},
         "is_variable": tensor.is_variable,
         "shape_signature": tensor.signature,
         "has_rank": True,

@@ -94,7 +94,9 @@ def bounds(p: Problem, rows: Array, l2: float | None, divisor: float | None) -> 
     return loss, g_ws, d.mean(axis=0)
 
 
-def check_step(p: Problem, *, l2: float | None = None, divisor: float | None = None, step: int = 7) -> tuple[float, float]:
+def check_step(
+    p: Problem, *, l2: float | None = None, divisor: float | None = None, step: int = 7
+) -> tuple[float, float]:
     """One step of SGD and one of Adam. -> the constants c that the loss and the gradient need."""
     rows = p.batches[0]
     expected = definition.gradients(p.x[rows], p.labels(rows), p.ws, p.bs, l2=l2, divisor=divisor)
@@ -133,3 +135,138 @@ def check_step(p: Problem, *, l2: float | None = None, divisor: float | None = N
 @pytest.mark.parametrize(("l2", "divisor"), [(None, None), (0.01, 32.0)], ids=["plain", "l2-divisor"])
 def test_a_step_is_the_definitions(features: int, classes: int, examples: int, l2: float, divisor: float) -> None:
     check_step(Problem(features, classes, examples), l2=l2, divisor=divisor)
+
+
+@pytest.mark.parametrize("step", [0, 1, 9, 100, 12345, 2**24])
+def test_adam_corrects_for_the_step(step: int) -> None:
+    check_step(Problem(7, 3, 4), step=step)
+
+
+@pytest.mark.parametrize("rule", [SGD_RULE, ADAM], ids=["sgd", "adam"])
+def test_many_steps_are_one_step_many_times(rule: SGD | Adam) -> None:
+    together, alone = Problem(1500, 5, 7), Problem(1500, 5, 7)
+    losses, head, slots = together.run(rule, together.batches, l2=0.01)
+    for k in range(len(losses)):
+        loss, after, moments = alone.run(rule, alone.batches[k : k + 1], 7 + k, l2=0.01)
+        np.testing.assert_array_equal(loss, losses[k : k + 1])
+        alone.ws, alone.bs = after.wt.T, after.bs
+        if moments is not None:
+            alone.mean, alone.square = ([m.wt.T, m.bs] for m in (moments.mean, moments.square))
+    np.testing.assert_array_equal(alone.ws, head.wt.T)
+    np.testing.assert_array_equal(alone.bs, head.bs)
+    if slots is not None:
+        np.testing.assert_array_equal(alone.mean[0], slots.mean.wt.T)
+        np.testing.assert_array_equal(alone.square[1], slots.square.bs)
+        assert slots.step == 7 + len(losses)
+
+
+def test_a_saturated_wrong_answer_has_a_large_finite_loss() -> None:
+    p = Problem(33, 4, 20)
+    p.ws *= np.float32(1e4)
+    check_step(p)
+    losses, head, _ = p.run(SGD_RULE, p.batches)
+    assert np.isfinite(losses).all()
+    assert losses[0] > 1000
+    assert np.isfinite(head.wt).all()
+
+
+def test_denormal_samples() -> None:
+    p = Problem(33, 4, 20)
+    p.x *= np.float32(1e-40)
+    assert 0 < np.abs(p.x).max() < np.finfo(np.float32).tiny
+    check_step(p)
+
+
+def test_errors_too_small_to_matter() -> None:
+    p = Problem(33, 4, 20)
+    p.classes[:] = 1
+    p.bs[:] = [0, 80, 0, 0]
+    p.ws *= np.float32(0.01)  # p of the wrong classes about 1e-35
+    assert 0 < definition.gradients(p.x, p.labels(slice(None)), p.ws, p.bs).ws.max() < 1e-30
+    check_step(p)
+
+
+def test_a_batch_of_one_row_again_and_again() -> None:
+    p = Problem(1280, 4, 20)
+    p.batches[:] = 3
+    check_step(p)
+    losses, _, slots = p.run(REVEAL, p.batches[:1])
+    losses_one, _, slots_one = p.run(REVEAL, p.batches[:1, :1].copy())
+    assert slots is not None
+    assert slots_one is not None
+    np.testing.assert_allclose(losses, losses_one, rtol=1e-6)
+    np.testing.assert_allclose(slots.mean.wt, slots_one.mean.wt, rtol=1e-5)
+
+
+def test_nan_is_not_lost() -> None:
+    p = Problem(33, 4, 5)
+    p.batches[0] = [1, 2, 3, 4, 5]
+    p.x[3, 7] = np.nan
+    losses, head, _ = p.run(SGD_RULE, p.batches[:1])
+    assert np.isnan(losses).all()
+    assert np.isnan(head.wt).all()
+    assert np.isnan(head.bs).all()
+
+
+def test_kinds_of_arrays(tmp_path: Any) -> None:
+    p = Problem(33, 4, 5)
+    losses, head, _ = p.run(SGD_RULE, p.batches)
+    p.x.tofile(tmp_path / "x")
+    p.x = np.memmap(tmp_path / "x", np.float32, mode="r", shape=p.x.shape)
+    p.classes = p.classes.astype(np.int32)
+    again, other, _ = p.run(SGD_RULE, np.asfortranarray(p.batches, np.int32))
+    np.testing.assert_array_equal(losses, again)
+    np.testing.assert_array_equal(head.wt, other.wt)
+
+
+def test_no_batches() -> None:
+    p = Problem(33, 4, 5)
+    losses, head, slots = p.run(ADAM, p.batches[:0])
+    assert losses.size == 0
+    assert slots is not None
+    assert slots.step == 7
+    np.testing.assert_array_equal(head.wt.T, p.ws)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batches": np.array([[0, 50]])}, "rows 0 to 49, but are 0 to 50"),
+        ({"batches": np.array([[-1, 0]])}, "rows 0 to 49, but are -1 to 0"),
+        ({"batches": np.zeros((2, 0), int)}, r"\(2, 0\)"),
+        ({"classes": np.full(50, 4)}, "0 to 3, but are 4 to 4"),
+        ({"classes": np.full(50, -1)}, "0 to 3, but are -1 to -1"),
+        ({"classes": np.zeros(49, int)}, r"\(49,\)"),
+        ({"x": np.zeros((50, 33))}, r"x must be .* but is float64 \(50, 33\)"),
+        ({"x": np.zeros((33, 50), np.float32).T}, "not C-contiguous"),
+        ({"x": np.zeros((50, 34), np.float32)}, r"wt must be .*\(4, 34\), but is float32 \(4, 33\)"),
+        ({"slots": None}, "slots go with Adam"),
+        ({"rule": SGD_RULE}, "slots go with Adam"),
+    ],
+)
+def test_what_is_refused(change: dict[str, Any], message: str) -> None:
+    zeros = Head(np.zeros((4, 33), np.float32), np.zeros(4, np.float32))
+    slots = AdamSlots(zeros, zeros, np.zeros(1, np.float32))
+    given = {"x": np.zeros((50, 33), np.float32), "classes": np.zeros(50, int), "batches": np.zeros((2, 5), int)}
+    with pytest.raises(ValueError, match=message):
+        train_steps(**{**given, "head": zeros, "rule": ADAM, "slots": slots, **change})
+
+
+@pytest.mark.parametrize("name", ["classes", "batches"])
+def test_fractions_are_no_numbers_of_rows(name: str) -> None:
+    given = {"x": np.zeros((9, 3), np.float32), "classes": np.zeros(9, int), "batches": np.zeros((2, 5), int)}
+    given[name] = given[name].astype(float)
+    with pytest.raises(TypeError, match="float64"):
+        train_steps(**given, head=Head(np.zeros((2, 3), np.float32), np.zeros(2, np.float32)), rule=SGD_RULE)
+
+
+def test_other_threads_run_meanwhile() -> None:
+    p = Problem(5000, 40, 20)
+    p.run(SGD_RULE, p.batches)  # compiles
+    turns = 0
+    thread = threading.Thread(target=p.run, args=(SGD_RULE, np.tile(p.batches, (100, 1))))
+    thread.start()
+    while thread.is_alive():
+        time.sleep(0.001)
+        turns += 1
+    assert turns > 20  # 1 or 2 where the GIL is held

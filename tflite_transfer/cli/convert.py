@@ -35,14 +35,14 @@ def convert(
         str | None, typer.Option("--base_layer", help="The tensor that is the bottleneck; the output by default.")
     ] = None,
     base_pooling: Annotated[
-        str, typer.Option("--base_pooling", metavar="none|avg", help="avg: the bottleneck's mean over height and width.")
+        str, typer.Option("--base_pooling", metavar="none|avg", help="avg: the mean over height and width.")
     ] = "none",
     base_quantize: Annotated[bool, typer.Option("--base_quantize", help="Quantise the base's weights.")] = False,
     representative_data: Annotated[
         Path | None,
         typer.Option("--representative_data", help="Folder of images: with --base_quantize, a full-integer base."),
     ] = None,
-    image_size: Annotated[int | None, typer.Option("--image_size", help="MobileNetV2's H and W; 224 by default.")] = None,
+    image_size: Annotated[int | None, typer.Option("--image_size", help="MobileNetV2's image; 224 by default.")] = None,
     alpha: Annotated[float | None, typer.Option("--alpha", help="MobileNetV2's width; 1.0 by default.")] = None,
     input_range: Annotated[
         str | None,

@@ -50,6 +50,7 @@ def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
     for key, value in file["metadata"].items():
         yield f"  metadata {key}: {value}"
     missing = f", not in the numpy backend: {', '.join(file['missing'])}" if file["missing"] else ""
-    yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {file['constants']:,} bytes of constants{missing}"
+    constants = f"{file['constants']:,} bytes of constants"
+    yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {constants}{missing}"
     for n, operator in enumerate(file["operators"]):
         yield f"  {n:4} {operator}"

@@ -41,4 +41,3 @@ def add_all(model: TransferLearningModel, samples: Sequence[Sample], meter: Mete
             raise error
     if bad:
         raise ImageError("\n  ".join([f"{len(bad)} image(s) cannot be read:", *bad]))
-

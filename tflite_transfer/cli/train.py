@@ -63,7 +63,7 @@ def train(
 def _check(state: Path, resume: Path | None, overwrite: bool, seed: int | None, plot: Path | None) -> None:
     """What can be known to be wrong before anything slow."""
     if state.exists() and not overwrite and not (resume and resume.exists() and resume.samefile(state)):
-        raise OutputExistsError(f"there is a state {state} already: --resume {state} goes on from it, --overwrite replaces it.")
+        raise OutputExistsError(f"there is a state {state} already: --resume goes on from it, --overwrite replaces it.")
     if not state.absolute().parent.is_dir():
         raise OptionError(f"--state {state}: there is no folder {state.absolute().parent}.")
     if resume is not None and seed is not None:
