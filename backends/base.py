@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.tflite.bundle import Bundle
-from tflite_transfer.reference.tflite.errors import OptionError
 
 Array = NDArray[Any]
 Tree = Mapping[str, Array]  # a tensor's name -> its value
-
-NAMES = ("numpy", "tflite")
 
 
 class Steps(NamedTuple):
@@ -58,19 +55,6 @@ class Backend(Protocol):
     def kernels(self) -> dict[str, str]:
         """What runs each of the five files, for people to read."""
         ...
-
-
-def open_backend(name: str, bundle: Bundle, num_threads: int | None = None) -> Backend:
-    """The backend of that name. Raises OptionError, or MissingExtraError where LiteRT is not installed."""
-    if name == "numpy":
-        from tflite_transfer.backends.numpy import NumpyBackend
-
-        return NumpyBackend(bundle)
-    if name == "tflite":
-        from tflite_transfer.backends.tflite import TFLiteBackend
-
-        return TFLiteBackend(bundle, num_threads)
-    raise OptionError(f"the backend must be one of {', '.join(NAMES)}, but is {name!r}.")
 
 
 def one_hot(classes: Array, count: int) -> Array:

@@ -103,7 +103,7 @@ class NumpyBackend:
         step = partial(train_steps, bottlenecks, classes, batches, weights, rule, l2=found.l2, divisor=found.divisor)
         if isinstance(rule, SGD):
             return Steps(step(), self._params(weights), {})
-        values = [np.require(slots[k].T, requirements="CW") for k in self.bundle.slots]
+        values = [np.require(slots[k].T, np.float32, ["C", "W"]) for k in self.bundle.slots]
         moments = AdamSlots(Head(*values[0:2]), Head(*values[2:4]), values[4].reshape(1))
         losses = step(slots=moments)
         new = [m.T for m in (*moments.mean, *moments.square)]

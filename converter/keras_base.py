@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +84,8 @@ def _run(converter: Any, shape: Any, quantize: bool, representative: Path | None
         files = _images(representative)
         converter.representative_dataset = lambda: _samples(files, shape, input_range)
     try:
-        return converter.convert()
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras lists every variable of what it exports
+            return converter.convert()
     except Exception as e:  # the converter's own errors have no common class
         raise ModelError(f"TensorFlow cannot convert the base: {_line(e)}") from e
 
@@ -112,7 +115,7 @@ def _samples(files: list[Path], shape: tuple[int, int, int], input_range: tuple[
 
 
 def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import tensorflow
     except ImportError as e:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.plan import Step, bind, constant
+from tflite_transfer.reference.plan import Step, bind, constant, prepared
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, TransferError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Tensor
 from tflite_transfer.reference.tflite.reader import read
@@ -30,6 +30,7 @@ class Interpreter:
         self.graph = self.model.main
         self._steps = bind(self.model, self.graph, _fast_kernels() if jit else {})
         self._constants = self._fold()
+        self._steps = [prepared(step, self._constants) for step in self._steps]
 
     def run(self, signature: str | None = None, /, **inputs: Array) -> dict[str, Array]:
         """Run a signature by its argument names; with None, the main graph by its tensors' names.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operato
 
 # Options that say how a quantised kernel computes: they change nothing in float arithmetic.
 _NO_EFFECT = frozenset({"asymmetric_quantize_inputs", "quantized_bias_type", "pot_scale_int16", "weights_format"})
+
+# The activations that only keep a value within bounds: a fast kernel may take them as ``bounds``.
+_BOUNDS = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 
 _NARROW = frozenset({"INT8", "UINT8", "INT16", "INT4"})
 
@@ -50,8 +54,19 @@ def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step
     for n, operator in enumerate(graph.operators):
         kernel = fast.get(operator.opcode, TABLE[operator.opcode])
         release = tuple(t for t, last in last_use.items() if last == n and t not in keep)
-        steps.append(Step(n, operator, kernel, _options(operator), _activation(operator), release))
+        options, activation = _options(operator), _activation(operator)
+        if _activation_name(operator) in _BOUNDS and "bounds" in _parameters(kernel):
+            options["bounds"], activation = _BOUNDS[_activation_name(operator)], None
+        steps.append(Step(n, operator, kernel, options, activation, release))
     return steps
+
+
+def prepared(step: Step, constants: Mapping[int, Array]) -> Step:
+    """``step`` with its second input, if constant, in the layout that its kernel wants: made once, not at each run."""
+    prepare = getattr(step.kernel, "prepare", None)
+    if prepare is None or step.operator.inputs[1] not in constants:
+        return step
+    return replace(step, kernel=partial(step.kernel, packed=prepare(constants[step.operator.inputs[1]])))
 
 
 def missing_operators(graph: Subgraph) -> Iterator[str]:

@@ -30,7 +30,7 @@ from tflite_transfer.reference.tflite.graph import Subgraph
 class SoftmaxHead:
     """A recognised head. ``divisor`` is the batch that a file of the original converter has baked in."""
 
-    l2: np.float32 | None
+    l2: float | None
     divisor: float | None
 
 
@@ -60,7 +60,7 @@ def recognize_inference(graph: Subgraph) -> bool:
     """Whether the graph is ``softmax(x ws + bs)``."""
     if len(graph.inputs) != 3 or len(graph.outputs) != 1:
         return False
-    known = dict(zip(("x", "ws", "bs"), graph.inputs, strict=True))
+    known: Bindings = dict(zip(("x", "ws", "bs"), graph.inputs, strict=True))
     return Matcher(graph).match({graph.outputs[0]: _PROBABILITIES}, known) is not None
 
 
@@ -68,7 +68,7 @@ def recognize_head(graph: Subgraph) -> SoftmaxHead | None:
     """The head of a train_head graph: cross-entropy of softmax, its gradients, with or without L2; or None."""
     if len(graph.inputs) != 4 or len(graph.outputs) != 3:
         return None
-    known = dict(zip(("x", "y", "ws", "bs"), graph.inputs, strict=True))
+    known: Bindings = dict(zip(("x", "y", "ws", "bs"), graph.inputs, strict=True))
     for gradient in _GRAD_WS:
         for loss, grad_ws in ((_LOSS, gradient), (_DECAYED_LOSS, _decayed(gradient))):
             patterns = dict(zip(graph.outputs, (loss, grad_ws, _GRAD_BS), strict=True))
@@ -79,8 +79,8 @@ def recognize_head(graph: Subgraph) -> SoftmaxHead | None:
 
 
 def _head(found: Bindings) -> SoftmaxHead | None:
-    l2 = found.get("l2")
-    if l2 is not None and np.float32(2 * float(l2)) != found["2 l2"]:
+    l2 = float(found["l2"]) if "l2" in found else None
+    if l2 is not None and np.float32(2 * l2) != found["2 l2"]:
         return None
     return SoftmaxHead(l2, 1 / float(found["1 / B"]) if "1 / B" in found else None)
 

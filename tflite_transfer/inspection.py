@@ -56,10 +56,12 @@ def _tensor(tensor: Tensor) -> str:
     return f"{tensor.name} {tensor.type.lower()} ({sizes})"
 
 
-def _operator(graph: Subgraph, operator: Operator) -> str:
-    inputs = ", ".join(graph.tensors[i].name if i >= 0 else "-" for i in operator.inputs)
-    outputs = ", ".join(_tensor(graph.tensors[i]) for i in operator.outputs)
-    return f"{operator.name}({inputs}) -> {outputs}"
+def _operator(graph: Subgraph, operator: Operator) -> dict[str, Any]:
+    return {
+        "operator": operator.name,
+        "inputs": [graph.tensors[i].name if i >= 0 else None for i in operator.inputs],
+        "outputs": [_tensor(graph.tensors[i]) for i in operator.outputs],
+    }
 
 
 def _metadata(content: bytes) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.backends.base import Array, Tree, open_backend
+from tflite_transfer.backends import open_backend
+from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.classes import agree_classes, classes_of_folders
 from tflite_transfer.evaluation import Evaluation, evaluate
 from tflite_transfer.images import ImageLike, load_image

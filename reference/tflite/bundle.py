@@ -27,7 +27,7 @@ from tflite_transfer.reference.tflite.graph import Model, Tensor
 from tflite_transfer.reference.tflite.metadata import Metadata, metadata
 from tflite_transfer.reference.tflite.reader import read
 
-ROLES = ("initialize", "bottleneck", "train_head", "inference", "optimizer")
+ROLES: tuple[str, ...] = ("initialize", "bottleneck", "train_head", "inference", "optimizer")
 
 Shape = tuple[int, ...]
 

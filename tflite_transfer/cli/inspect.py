@@ -11,6 +11,8 @@ import typer
 from tflite_transfer.cli import options
 from tflite_transfer.cli.output import report
 
+_WIDTH = 48
+
 
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="FILE|MODEL", help="A .tflite, or the folder of five.")],
@@ -53,4 +55,10 @@ def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
     constants = f"{file['constants']:,} bytes of constants"
     yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {constants}{missing}"
     for n, operator in enumerate(file["operators"]):
-        yield f"  {n:4} {operator}"
+        inputs = ", ".join("-" if name is None else _short(name) for name in operator["inputs"])
+        yield f"  {n:4} {operator['operator']}({inputs}) -> {', '.join(map(_short, operator['outputs']))}"
+
+
+def _short(name: str) -> str:
+    """The end of a long name: converters put whole histories in front."""
+    return name if len(name) <= _WIDTH else "…" + name[1 - _WIDTH :]

@@ -1,0 +1,63 @@
+"""``python -m bench [SUBSTRING] [--json FILE]``: how many times faster the numpy backend is than LiteRT, one thread each.
+
+Each case is validated first. Both sides take turns; the table shows medians over 15 rounds and, in brackets, the
+quartiles of the ratio. LiteRT's side is its bare ``invoke``: no copies, no Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+# One thread means one thread, of NumPy's BLAS too; it reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def main() -> None:
+    """Run the cases whose name holds the substring."""
+    from bench.cases import CASES
+    from bench.timing import compare
+
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("substring", nargs="?", default="")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = {}
+    print(f"{'case':56} {'numpy':>10} {'LiteRT':>10}  times faster")
+    for case in CASES:
+        if arguments.substring not in case.name:
+            continue
+        ours, theirs, calls = case.make()
+        found = compare(ours, theirs, calls)
+        rows[case.name] = asdict(found)
+        low, high = found.quartiles
+        goal = f", goal {case.goal}" if case.goal else ""
+        print(
+            f"{case.name:56} {found.ours * 1e6:7.0f} us {found.theirs * 1e6:7.0f} us"
+            f"  {found.faster:.2f} ({low:.2f} to {high:.2f}){goal}"
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": _machine(), "cases": rows}, indent=1) + "\n")
+
+
+def _machine() -> dict[str, str]:
+    packages = ("numpy", "numba", "ai-edge-litert")
+    return {"cpu": _cpu(), "python": platform.python_version(), **{p: version(p) for p in packages}}
+
+
+def _cpu() -> str:
+    """The processor, with its SIMD width: the model's name alone hides it on rented machines."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    simd = next((s for s in ("avx512f", "avx2", "asimd") if s in text), "no SIMD known")
+    return f"{(names or [platform.processor()])[0]}, {simd}, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    main()

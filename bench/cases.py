@@ -1,0 +1,100 @@
+"""What is measured: each case is validated against LiteRT before it is timed. B examples, F features, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.litert import Invoke
+from tflite_transfer.backends import open_backend
+from tflite_transfer.backends.base import Array, one_hot
+from tflite_transfer.converter.head import SoftmaxHead
+from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.reference.tflite.builder import GraphBuilder
+from tflite_transfer.reference.tflite.bundle import Bundle, bundle
+from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.writer import write
+from tflite_transfer.training import epoch_batches
+
+BASE = Path(__file__).parent.parent / "demo" / "base.tflite"
+BATCH = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table. ``make`` validates, and returns (ours, LiteRT's, steps that a call of ours takes)."""
+
+    name: str
+    goal: str
+    make: Callable[[], tuple[Callable[[], object], Callable[[], object], int]]
+
+
+def head_bundle(features: int, classes: int, optimizer: SGD | Adam, l2: float | None = None) -> Bundle:
+    """Five files around a head of this size; the base spreads one pixel over the features."""
+    head = SoftmaxHead((features,), classes, BATCH, l2)
+    base = GraphBuilder()
+    image = base.input("image", (-1, 1, 1, 1))
+    flat = base.op("RESHAPE", [image, base.constant("flat", np.array([-1, 1], np.int32))], "flat/image", (-1, 1))
+    ones = base.constant("ones", np.ones(features, np.float32))
+    base.output("bottleneck", base.op("MUL", [flat, ones], "bottleneck", (-1, features)))
+    graphs = {
+        "initialize": head.initialize(), "bottleneck": base, "train_head": head.train_head(),
+        "inference": head.inference(), "optimizer": optimizer.graph(head.parameters),
+    }  # fmt: skip
+    return bundle({role: write(g.model(role)) for role, g in graphs.items()})
+
+
+def head_step(features: int, samples: int, optimizer: SGD | Adam) -> Callable[[], tuple]:
+    """A training step of a 4-class head: ours inside a shuffled epoch over ``samples``, LiteRT's on one batch."""
+
+    def make() -> tuple[Callable[[], object], Callable[[], object], int]:
+        files = head_bundle(features, 4, optimizer)
+        rng = np.random.default_rng(0)
+        x = rng.random((samples, features), np.float32)
+        classes = rng.integers(0, 4, samples)
+        ours, theirs = open_backend("numpy", files), open_backend("tflite", files, 1)
+        params = ours.initialize()
+        slots = {k: np.zeros(shape, np.float32) for k, shape in files.slots.items()}
+        batches = epoch_batches(0, 0, samples, BATCH)
+        _validate(ours, theirs, params, slots, x, classes, batches[:3])
+        invoke = Invoke(dict(files.contents), x[:BATCH], one_hot(classes[:BATCH], 4), threads=1)
+        return lambda: ours.train(params, slots, x, classes, batches), invoke, len(batches)
+
+    return make
+
+
+def _validate(ours, theirs, params, slots, x: Array, classes: Array, batches: Array) -> None:
+    """Three steps on both backends end in the same place; a wrong answer is not timed."""
+    results = [b.train(dict(params), {k: v.copy() for k, v in slots.items()}, x, classes, batches) for b in (ours, theirs)]
+    for name, value in results[1].params.items():
+        np.testing.assert_allclose(results[0].params[name], value, rtol=1e-3, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(results[0].losses, results[1].losses, rtol=1e-5)
+
+
+def bottleneck() -> tuple[Callable[[], object], Callable[[], object], int]:
+    """The demo's base on one image, one thread."""
+    from ai_edge_litert.interpreter import Interpreter as LiteRT
+
+    from tflite_transfer.reference.interpreter import Interpreter
+
+    image = np.random.default_rng(0).random((1, 160, 160, 3), np.float32)
+    ours = Interpreter(read(BASE))
+    theirs = LiteRT(str(BASE), num_threads=1)
+    theirs.allocate_tensors()
+    theirs.set_tensor(theirs.get_input_details()[0]["index"], image)
+    theirs.invoke()
+    expected = theirs.get_tensor(theirs.get_output_details()[0]["index"])
+    np.testing.assert_allclose(ours.run(None, image=image)["bottleneck"], expected, rtol=1e-3, atol=1e-4)
+    return lambda: ours.run(None, image=image), theirs.invoke, 1
+
+
+CASES = (
+    Case("head step 62,720 x 4, SGD", ">= 3", head_step(62_720, 80, SGD(3e-4))),
+    Case("head step 62,720 x 4, Adam", "", head_step(62_720, 80, Adam())),
+    Case("head step 1,280 x 4 in an epoch of 10,000, SGD", ">= 2", head_step(1_280, 10_000, SGD(3e-4))),
+    Case("head step 1,280 x 4 in an epoch of 10,000, Adam", "", head_step(1_280, 10_000, Adam())),
+    Case("bottleneck, EfficientNet-Lite0 cut at block 13, 160 px", "", bottleneck),
+)

@@ -1,0 +1,137 @@
+"""Depthwise convolutions: vectors of neighbouring channels, summed over the taps of the kernel.
+
+H W image, C channels, KH KW kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite_transfer.reference.kernels.compile import kernel
+from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, store
+from tflite_transfer.reference.kernels.window import (
+    UNBOUNDED, Axis, Bounds, axis, bounded, empty, flat, float32, scalars,
+)  # fmt: skip
+from tflite_transfer.reference.ops import conv
+
+Array = NDArray[Any]
+
+RUN = 4  # neighbouring pixels at one time, so that each vector of filters is read once for four
+
+
+def depthwise_conv_2d(
+    x: Array,
+    filters: Array,
+    bias: Array | None = None,
+    *,
+    padding: str,
+    stride_h: int,
+    stride_w: int,
+    depth_multiplier: int = 0,
+    dilation_h_factor: int = 1,
+    dilation_w_factor: int = 1,
+    bounds: Bounds = UNBOUNDED,
+) -> Array:
+    """``ops.conv.depthwise_conv_2d``, kept within ``bounds``.
+
+    More than one output a channel, and other types than float32, are left to the definition.
+    """
+    if not (float32(x, filters, bias) and _fits(x, filters, bias)):
+        y = conv.depthwise_conv_2d(
+            x, filters, bias, padding=padding, stride_h=stride_h, stride_w=stride_w,
+            dilation_h_factor=dilation_h_factor, dilation_w_factor=dilation_w_factor,
+        )  # fmt: skip
+        return bounded(y, bounds)
+    rows = axis(x.shape[1], filters.shape[1], stride_h, dilation_h_factor, padding)
+    columns = axis(x.shape[2], filters.shape[2], stride_w, dilation_w_factor, padding)
+    channels = x.shape[3]
+    bias = np.zeros(channels, np.float32) if bias is None else bias
+    if channels < WIDTH:
+        x, filters, bias = (np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, WIDTH - channels)]) for a in (x, filters, bias))
+    y = empty((len(x), rows.outputs, columns.outputs, x.shape[3]))
+    _depthwise(flat(x), flat(filters), flat(bias), y.reshape(-1), x.shape[3], rows, columns, scalars(bounds))
+    return y[..., :channels]
+
+
+def _fits(x: Array, filters: Array, bias: Array | None) -> bool:
+    """Whether the shapes are as the kernel takes them; what compiled code would read out of bounds must not pass."""
+    return (
+        x.ndim == filters.ndim == 4
+        and x.size > 0
+        and filters.size > 0
+        and filters.shape[0] == 1
+        and x.shape[3] == filters.shape[3]
+        and (bias is None or bias.shape == filters.shape[3:])
+    )
+
+
+@kernel()
+def _depthwise(
+    x: Array, w: Array, bias: Array, y: Array, channels: int, rows: Axis, columns: Axis, bounds: Any
+) -> None:
+    """Row after row: runs of pixels whose windows lie within the image's columns, then the pixels on either side."""
+    start = min(-(-columns.before // columns.stride), columns.outputs)
+    reach = (columns.kernel - 1) * columns.dilation
+    stop = (columns.image - 1 - reach + columns.before) // columns.stride + 1
+    runs = max(min(stop, columns.outputs) - start, 0) // RUN
+    rest = start + runs * RUN
+    for n in range(y.size // (columns.outputs * channels)):
+        example, r = n // rows.outputs, n % rows.outputs
+        top = r * rows.stride - rows.before
+        image = (example * rows.image + top) * columns.image * channels
+        i = _inside(top, rows)
+        for c in range(start, rest, RUN):
+            _run(x, image, w, bias, y, (n * columns.outputs + c) * channels, channels, c, i, rows, columns, bounds)
+        for m in range(start + columns.outputs - rest):
+            c = m if m < start else m - start + rest
+            _pixel(x, image, w, bias, y, (n * columns.outputs + c) * channels, channels, c, i, rows, columns, bounds)
+
+
+@kernel()
+def _inside(first: int, axis: Axis) -> tuple[int, int]:
+    """Which taps meet the image, as a range, for a window that begins at pixel ``first``."""
+    return max(-(first // axis.dilation), 0), min((axis.image - 1 - first) // axis.dilation + 1, axis.kernel)
+
+
+@kernel()
+def _run(
+    x: Array, image: int, w: Array, bias: Array, y: Array, to: int, channels: int, c: int, taps: tuple[int, int],
+    rows: Axis, columns: Axis, bounds: Any,
+) -> None:  # fmt: skip
+    """Four pixels from column c of the output on, all of whose taps j are inside. ``image``: where their rows begin."""
+    step = columns.stride * channels
+    left = image + (c * columns.stride - columns.before) * channels
+    for vector in range(0, channels, WIDTH):
+        o = min(vector, channels - WIDTH)  # the last vector covers channels of the one before it again
+        p = q = r = s = load(bias, o)
+        for i in range(taps[0], taps[1]):
+            for j in range(columns.kernel):
+                at = left + (i * rows.dilation * columns.image + j * columns.dilation) * channels + o
+                f = load(w, (i * columns.kernel + j) * channels + o)
+                p, q = multiply_add(load(x, at), f, p), multiply_add(load(x, at + step), f, q)
+                r, s = multiply_add(load(x, at + 2 * step), f, r), multiply_add(load(x, at + 3 * step), f, s)
+        store(y, to + o, clamp(p, bounds))
+        store(y, to + channels + o, clamp(q, bounds))
+        store(y, to + 2 * channels + o, clamp(r, bounds))
+        store(y, to + 3 * channels + o, clamp(s, bounds))
+
+
+@kernel()
+def _pixel(
+    x: Array, image: int, w: Array, bias: Array, y: Array, to: int, channels: int, c: int, taps: tuple[int, int],
+    rows: Axis, columns: Axis, bounds: Any,
+) -> None:  # fmt: skip
+    """One pixel, of which taps may be outside."""
+    first = c * columns.stride - columns.before
+    start, stop = _inside(first, columns)
+    for vector in range(0, channels, WIDTH):
+        o = min(vector, channels - WIDTH)
+        p = load(bias, o)
+        for i in range(taps[0], taps[1]):
+            for j in range(start, stop):
+                at = image + (i * rows.dilation * columns.image + first + j * columns.dilation) * channels + o
+                p = multiply_add(load(x, at), load(w, (i * columns.kernel + j) * channels + o), p)
+        store(y, to + o, clamp(p, bounds))
