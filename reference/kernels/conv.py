@@ -122,9 +122,8 @@ def _conv(
         count = min(band, pixels - p)
         if gathers:
             _gather(x, p, count, channels, rows, columns, windows)
-            _multiply(windows, 0, depth, w, bias, y, p, count, outputs, bounds)
-        else:
-            _multiply(x, p, depth, w, bias, y, p, count, outputs, bounds)
+        source, row = (windows, 0) if gathers else (x, p)
+        _multiply(source, row, depth, w, bias, y, p, count, outputs, bounds)
 
 
 @kernel()
