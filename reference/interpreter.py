@@ -44,40 +44,48 @@ class Interpreter:
         for name, number in into.items():
             values[number] = self._checked(self.graph.tensors[number], inputs[name])
         for step in self._steps:
-            if step.operator.outputs[0] not in self._constants:
-                self._execute(step, values)
-                for tensor in step.release:
-                    values.pop(tensor, None)
+            self._execute(step, values)
+            for tensor in step.release:
+                values.pop(tensor, None)
         return {name: values[number] for name, number in out.items()}
 
     def _names(self, key: str | None) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        tensors, graph = self.graph.tensors, self.graph
         if key is None:
-            names = self.graph.tensors
-            return {names[i].name: i for i in self.graph.inputs}, {names[i].name: i for i in self.graph.outputs}
-        found = next((s for s in self.model.signatures if s.key == key and s.subgraph == 0), None)
-        if found is None:
-            known = [s.key for s in self.model.signatures]
-            raise ModelError(f"{self.model.source} has no signature {key!r}; it has {known}.")
-        return found.inputs, found.outputs
+            into, out = ({tensors[i].name: i for i in side} for side in (graph.inputs, graph.outputs))
+        else:
+            found = next((s for s in self.model.signatures if s.key == key and s.subgraph == 0), None)
+            if found is None:
+                known = [s.key for s in self.model.signatures]
+                raise ModelError(f"{self.model.source} has no signature {key!r}; it has {known}.")
+            into, out = found.inputs, found.outputs
+        if set(into.values()) != set(graph.inputs) or not set(out.values()) <= set(graph.outputs):
+            raise ModelError(f"{self.model.source}: the names {sorted(into)} and {sorted(out)} do not fit its graph.")
+        return into, out
 
     def _checked(self, tensor: Tensor, value: Array) -> Array:
         """``value`` as the graph takes it: the tensor's type, and its shape wherever that is fixed."""
-        array = np.asarray(value, DTYPES[tensor.type])
+        array, dtype = np.asarray(value), DTYPES[tensor.type]
+        if not np.can_cast(array.dtype, dtype, "same_kind"):
+            raise ShapeError(f"{tensor.name} must be {dtype}, but is {array.dtype}.")
         fits = array.ndim == len(tensor.shape) and all(
             n in (-1, m) for n, m in zip(tensor.free_shape, array.shape, strict=True)
         )
         if not fits:
             wanted = tuple("any" if n == -1 else n for n in tensor.free_shape)
             raise ShapeError(f"{tensor.name} must have shape {wanted}, but has {array.shape}.")
-        return array
+        return array.astype(dtype, copy=False)
 
     def _fold(self) -> dict[int, Array]:
         """Every value that does not depend on the inputs: constants, widened, and what operators make of them alone."""
         tensors, source = self.graph.tensors, self.model.source
         used = {i for o in self.graph.operators for i in o.inputs} | set(self.graph.outputs)
-        known = {i: constant(tensors[i], source) for i in used if i >= 0 and tensors[i].data is not None}
+        written = {*self.graph.inputs, *(i for o in self.graph.operators for i in o.outputs), -1}
+        # A constant without elements has no data either: whatever nothing writes is one.
+        fixed = [i for i in used - written if tensors[i].data is not None or 0 in tensors[i].shape]
+        known = {i: constant(tensors[i]) for i in fixed}
         ready = {*known, *self.graph.inputs, -1}
-        spare: set[int] = set()
+        left: list[Step] = []
         for step in self._steps:
             unwritten = [tensors[i] for i in step.operator.inputs if i not in ready]
             if unwritten:
@@ -85,23 +93,26 @@ class Interpreter:
             ready.update(step.operator.outputs)
             if all(i in known or i == -1 for i in step.operator.inputs):
                 self._execute(step, known)
-                spare.update(step.operator.inputs)
-        needed = {i for s in self._steps if s.operator.outputs[0] not in known for i in s.operator.inputs}
-        return {i: v for i, v in known.items() if i not in spare - needed or i in self.graph.outputs}
+            else:
+                left.append(step)
+        unwritten = [tensors[i] for i in self.graph.outputs if i not in ready]
+        if unwritten:
+            raise ModelError(f"{source}: nothing writes its output {unwritten[0].name!r}.")
+        self._steps = left
+        needed = {*self.graph.outputs, *(i for s in left for i in s.operator.inputs)}
+        return {i: v for i, v in known.items() if i in needed}
 
     def _execute(self, step: Step, values: dict[int, Array]) -> None:
         inputs = [values[i] if i >= 0 else None for i in step.operator.inputs]
         try:
             with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
-                result: Any = step.kernel(*inputs, **step.options)
+                value: Any = step.kernel(*inputs, **step.options)
+                values[step.operator.outputs[0]] = value if step.activation is None else step.activation(value)
         except TransferError:
             raise
-        except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as e:
+        except (ValueError, LookupError, TypeError, ArithmeticError, MemoryError) as e:
             shapes = [None if a is None else a.shape for a in inputs]
             raise ModelError(f"{self.model.source}: {_place(step)} cannot run on shapes {shapes}: {e}") from e
-        results = result if isinstance(result, tuple) else (result,)
-        for i, value in zip(step.operator.outputs, results, strict=True):
-            values[i] = value if step.activation is None else step.activation(value)
 
 
 def _place(step: Step) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.table import TABLE, Kernel
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS as ACTIVATION_NAMES
-from tflite_transfer.reference.tflite.enums import PADDINGS
+from tflite_transfer.reference.tflite.enums import PADDINGS, TENSOR_TYPES
 from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Quantization, Subgraph, Tensor
 
@@ -54,7 +54,10 @@ def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step
     for n, operator in enumerate(graph.operators):
         kernel = fast.get(operator.opcode, TABLE[operator.opcode])
         release = tuple(t for t, last in last_use.items() if last == n and t not in keep)
+        _check_wiring(model.source, n, operator)
         options, activation = _options(operator), _activation(operator)
+        if operator.opcode == "CAST":  # TensorFlow writes it without options, and LiteRT looks at the tensor alone
+            options["out_data_type"] = TENSOR_TYPES.index(graph.tensors[operator.outputs[0]].type)
         if _activation_name(operator) in _BOUNDS and "bounds" in _parameters(kernel):
             options["bounds"], activation = _BOUNDS[_activation_name(operator)], None
         steps.append(Step(n, operator, kernel, options, activation, release))
@@ -64,13 +67,35 @@ def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step
 def prepared(step: Step, constants: Mapping[int, Array]) -> Step:
     """``step`` with its second input, if constant, in the layout that its kernel wants: made once, not at each run."""
     prepare = getattr(step.kernel, "prepare", None)
-    if prepare is None or step.operator.inputs[1] not in constants:
+    value = constants.get(step.operator.inputs[1]) if prepare is not None else None
+    if prepare is None or value is None or value.dtype != np.float32 or value.ndim < 2 or value.size == 0:
         return step
-    return replace(step, kernel=partial(step.kernel, packed=prepare(constants[step.operator.inputs[1]])))
+    return replace(step, kernel=partial(step.kernel, packed=prepare(value)))
+
+
+def _check_wiring(source: str, number: int, operator: Operator) -> None:
+    """Refuse an operator that lacks an input which its function needs, or that has not one output."""
+    needed = _needed(TABLE[operator.opcode]) or max(len(operator.inputs), 1)
+    given = sum(i >= 0 for i in operator.inputs[:needed])
+    if given < needed or len(operator.outputs) != 1:
+        raise ModelError(
+            f"{source} is damaged: operator {number} ({operator.name}) has {given} of the {needed} inputs that it needs, "
+            f"and {len(operator.outputs)} of 1 output."
+        )
+
+
+@cache
+def _needed(kernel: Kernel) -> int:
+    """How many inputs a function cannot do without; 0 where it takes any number."""
+    parameters = inspect.signature(kernel).parameters.values()
+    return sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters)
 
 
 def missing_operators(graph: Subgraph) -> Iterator[str]:
     """What stops this graph from running, by operator."""
+    for i in (*graph.inputs, *graph.outputs):
+        if graph.tensors[i].type not in DTYPES:
+            yield f"input or output of type {graph.tensors[i].type.lower()}"
     for operator in graph.operators:
         if operator.opcode not in TABLE:
             yield operator.name
@@ -85,6 +110,8 @@ def missing_operators(graph: Subgraph) -> Iterator[str]:
         for name, value in operator.options.items():
             if name not in accepted and name not in (*_NO_EFFECT, "fused_activation_function") and value:
                 yield f"{operator.name} with {name}={value}"
+        if operator.options.get("padding", 0) not in range(len(PADDINGS)):
+            yield f"{operator.name} with padding={operator.options['padding']}"
         if _activation_name(operator) not in ("NONE", *ACTIVATIONS):
             yield f"{operator.name} with activation {_activation_name(operator)}"
 
@@ -104,17 +131,17 @@ def _options(operator: Operator) -> dict[str, Any]:
 
 def _activation_name(operator: Operator) -> str:
     number = operator.options.get("fused_activation_function", 0)
-    return ACTIVATION_NAMES[number] if number < len(ACTIVATION_NAMES) else str(number)
+    return ACTIVATION_NAMES[number] if 0 <= number < len(ACTIVATION_NAMES) else str(number)
 
 
 def _activation(operator: Operator) -> Kernel | None:
     return ACTIVATIONS.get(_activation_name(operator))
 
 
-def constant(tensor: Tensor, source: str) -> Array:
+def constant(tensor: Tensor) -> Array:
     """A constant's value as the float kernels take it: quantised weights widened, ``scale * (stored - zero)``."""
     if tensor.data is None:
-        raise ModelError(f"{source} uses tensor {tensor.name!r}, which no operator writes.")
+        return np.zeros(tensor.shape, DTYPES[tensor.type])  # without elements: the file has nothing to hold
     if tensor.quantization is None or tensor.quantization.scale.size == 0 or tensor.type not in _NARROW:
         return tensor.data
     return widen(tensor.data, tensor.quantization)

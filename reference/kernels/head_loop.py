@@ -145,9 +145,11 @@ def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, g_bs: Array
         loss += math.log(total) + gap
         for c in range(classes):
             error = z[c] / np.float32(total) - np.float32(c == labels[i])
-            g_bs[c] += error / np.float32(examples)
+            g_bs[c] += error
             z[c] = np.float32(0) if abs(error) < NOTHING else error / divisor
         d[i, classes:] = np.float32(0)
+    for c in range(classes):
+        g_bs[c] /= np.float32(examples)
     d[examples:] = np.float32(0)
     return loss / examples
 

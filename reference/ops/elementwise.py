@@ -138,9 +138,8 @@ def dequantize(x: Array) -> Array:
     return x.astype(np.float32, copy=False)
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {  # the fused ones
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {  # the fused ones. Not TANH: LiteRT leaves it out without a word
     "RELU": relu,
     "RELU6": relu6,
     "RELU_N1_TO_1": relu_n1_to_1,
-    "TANH": tanh,
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops.limit import within_limit
 from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
 from tflite_transfer.reference.tflite.graph import DTYPES
 
@@ -39,10 +40,14 @@ def shape(x: Array, *, out_type: int = 0) -> Array:
 
 
 def gather(x: Array, indices: Array, *, axis: int = 0, batch_dims: int = 0) -> Array:
-    """``x[indices]`` along an axis. (..., N, ...), (...) -> (...)."""
+    """``x[indices]`` along an axis. (..., N, ...), (...) -> (...). No index counts from the end, as in LiteRT."""
+    axis = axis + x.ndim if axis < 0 else axis
+    batch_dims = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     if batch_dims:
         pairs = zip(x, indices, strict=True)
         return np.stack([gather(a, i, axis=axis - 1, batch_dims=batch_dims - 1) for a, i in pairs])
+    if indices.size and indices.min() < 0:
+        raise IndexError(f"index {indices.min()} is out of bounds")
     return np.take(x, indices, axis=axis)
 
 
@@ -58,12 +63,13 @@ def concatenation(*values: Array, axis: int = 0) -> Array:
 
 def pad(x: Array, paddings: Array, value: Array | None = None) -> Array:
     """With zeros, or PADV2's ``value``, around it. (...), (rank, 2) -> (...)."""
+    within_limit([n + before + after for n, (before, after) in zip(x.shape, paddings.tolist(), strict=True)])
     return np.pad(x, paddings.tolist(), constant_values=x.dtype.type(0) if value is None else value.reshape(()))
 
 
 def fill(dims: Array, value: Array) -> Array:
     """``value`` everywhere. (rank,), () -> dims."""
-    return np.full(dims.tolist(), value.reshape(()))
+    return np.full(within_limit(dims.tolist()), value.reshape(()))
 
 
 def slice_(x: Array, begin: Array, size: Array) -> Array:
