@@ -72,6 +72,8 @@ class ConversionOptions:
         if self.representative_data is not None and not self.base_quantize:
             raise OptionError("--representative_data goes with --base_quantize.")
         _is_folder("--base_model_dir", self.base_model_dir)
+        if self.base_model_dir is not None and not (self.base_model_dir / "saved_model.pb").is_file():
+            raise OptionError(f"--base_model_dir {self.base_model_dir} holds no SavedModel (saved_model.pb).")
         _is_folder("--representative_data", self.representative_data)
         _is_file("--base_tflite", self.base_tflite)
         _is_file("--base_keras_model", self.base_keras_model, ".keras", ".h5")

@@ -79,8 +79,8 @@ def _check_wiring(source: str, number: int, operator: Operator) -> None:
     given = sum(i >= 0 for i in operator.inputs[:needed])
     if given < needed or len(operator.outputs) != 1:
         raise ModelError(
-            f"{source} is damaged: operator {number} ({operator.name}) has {given} of the {needed} inputs that it needs, "
-            f"and {len(operator.outputs)} of 1 output."
+            f"{source} is damaged: operator {number} ({operator.name}) has {given} of the {needed} inputs that it "
+            f"needs, and {len(operator.outputs)} of 1 output."
         )
 
 

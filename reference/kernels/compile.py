@@ -1,7 +1,7 @@
 """How every kernel is compiled: one decorator around ``numba.njit``, with the machine code kept on disk.
 
-A kernel calls only kernels of its own file. Numba compiles a kept kernel again when the kernel's own file has
-changed, but it never looks at the files of the kernels inlined into it: their old code would go on running.
+A kernel calls only kernels of its own file. Numba compiles a kept kernel again when that file has changed, but not when
+a kernel inlined from another file has, nor for other options here: delete ``__pycache__`` after a change of this file.
 """
 
 from __future__ import annotations

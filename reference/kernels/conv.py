@@ -19,6 +19,7 @@ from tflite_transfer.reference.kernels.window import (
     UNBOUNDED, Axis, Bounds, axis, bounded, empty, flat, float32, prepared_by, scalars,
 )  # fmt: skip
 from tflite_transfer.reference.ops import conv, linear
+from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
@@ -31,7 +32,7 @@ def pack(filters: Array) -> Array:
     """(O, ...) -> (panels, K, PANEL): in the order in which the kernel reads them; zeros fill up the last panel."""
     rows = filters.reshape(len(filters), -1)
     panels = -(-len(rows) // PANEL)
-    packed = np.zeros((panels * PANEL, rows.shape[1]), np.float32)
+    packed = np.zeros(within_limit((panels * PANEL, rows.shape[1])), np.float32)
     packed[: len(rows)] = rows
     return packed.reshape(panels, PANEL, -1).transpose(0, 2, 1).copy()
 

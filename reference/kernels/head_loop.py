@@ -127,7 +127,7 @@ def _dots(x: Array, rows: Array, i: int, wt: Array, c: int, lo: int, hi: int) ->
 
 @kernel()
 def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, g_bs: Array) -> float:
-    """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, with 0 in what fills the tiles. -> mean loss."""
+    """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
     examples, classes = labels.size, bs.size
     g_bs[:] = np.float32(0)
     loss = 0.0
@@ -147,7 +147,6 @@ def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, g_bs: Array
             error = z[c] / np.float32(total) - np.float32(c == labels[i])
             g_bs[c] += error
             z[c] = np.float32(0) if abs(error) < NOTHING else error / divisor
-        d[i, classes:] = np.float32(0)
     for c in range(classes):
         g_bs[c] /= np.float32(examples)
     d[examples:] = np.float32(0)

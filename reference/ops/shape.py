@@ -63,7 +63,8 @@ def concatenation(*values: Array, axis: int = 0) -> Array:
 
 def pad(x: Array, paddings: Array, value: Array | None = None) -> Array:
     """With zeros, or PADV2's ``value``, around it. (...), (rank, 2) -> (...)."""
-    within_limit([n + before + after for n, (before, after) in zip(x.shape, paddings.tolist(), strict=True)])
+    padded = [n + before + after for n, (before, after) in zip(x.shape, paddings.tolist(), strict=True)]
+    within_limit(padded, x.size)
     return np.pad(x, paddings.tolist(), constant_values=x.dtype.type(0) if value is None else value.reshape(()))
 
 

@@ -34,7 +34,7 @@ class GraphBuilder:
 
     >>> g = GraphBuilder()
     >>> x = g.input("x", (-1, 3))
-    >>> g.output("y", g.op("MUL", [x, g.constant("two", np.float32(2))], "y", (-1, 3)))
+    >>> y = g.output("y", g.op("MUL", [x, g.constant("two", np.float32(2))], "y", (-1, 3)))
     >>> model = g.model("double")
     """
 

@@ -55,7 +55,10 @@ def _child(builder: flatbuffers.Builder, table: str, field: Field, values: Table
     if kind == "string":
         return builder.CreateString(value)
     if kind == "union":
-        return _table(builder, UNIONS[field.name][values[field.name + "_type"]], value)
+        number, members = values[field.name + "_type"], UNIONS[field.name]
+        if number >= len(members):
+            raise ModelError(f"this table {table} was made by a newer schema (member {number}): it cannot be copied.")
+        return _table(builder, members[number], value)
     if not kind.startswith("["):
         return _table(builder, kind, value)
     inner = kind[1:-1]

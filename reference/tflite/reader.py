@@ -22,6 +22,7 @@ from tflite_transfer.reference.tflite.graph import (
     Subgraph,
     Tensor,
 )
+from tflite_transfer.reference.tflite.schema import tables
 
 
 def read(source: str | Path | bytes) -> Model:
@@ -100,7 +101,7 @@ def _subgraph(tree: Table, codes: list[Table], buffers: list[Array | None], chec
         check.indices(tree["inputs"], count, "the list of inputs"),
         check.indices(tree["outputs"], count, "the list of outputs"),
         tree["name"] or "main",
-        _rest(tree, "tensors", "operators", "inputs", "outputs", "name"),
+        _rest("SubGraph", tree, "tensors", "operators", "inputs", "outputs", "name"),
     )
 
 
@@ -114,7 +115,8 @@ def _tensor(tree: Table, buffers: list[Array | None], check: _Checker) -> Tensor
     content = check.item(buffers, tree["buffer"], "buffer")
     data = None if content is None else _constant(name, kind, shape, content, tree, check)
     quantization = _quantization(tree["quantization"], name, check)
-    rest = _rest(tree, "name", "type", "shape", "shape_signature", "buffer", "quantization", "is_variable")
+    rest = _rest("Tensor", tree, "name", "type", "shape", "shape_signature", "buffer", "quantization", "is_variable")
+    rest["has_rank"] = tree["has_rank"]  # what the writer makes up is True
     return Tensor(name, shape, kind, data, signature, quantization, tree["is_variable"], rest)
 
 
@@ -138,7 +140,7 @@ def _quantization(tree: Table | None, name: str, check: _Checker) -> Quantizatio
     zero = np.zeros(scale.size, np.int64) if tree["zero_point"] is None else tree["zero_point"]
     if zero.size != scale.size:
         raise check.error(f"tensor {name!r} has {scale.size} scales and {zero.size} zero points")
-    rest = _rest(tree, "scale", "zero_point", "quantized_dimension")
+    rest = _rest("QuantizationParameters", tree, "scale", "zero_point", "quantized_dimension")
     return Quantization(scale, zero, tree["quantized_dimension"], rest)
 
 
@@ -146,7 +148,7 @@ def _operator(tree: Table, codes: list[Table], count: int, check: _Checker) -> O
     code = check.item(codes, tree["opcode_index"], "operator code")
     which = "builtin_options_2" if tree["builtin_options_2"] is not None else "builtin_options"
     number = tree[which + "_type"]
-    table = UNIONS[which][number] if number < len(UNIONS[which]) else "NONE"
+    table = UNIONS[which][number] if number < len(UNIONS[which]) else f"{which}_{number}"
     return Operator(
         code["opcode"],
         check.indices(tree["inputs"], count, code["opcode"], optional=True),
@@ -155,7 +157,7 @@ def _operator(tree: Table, codes: list[Table], count: int, check: _Checker) -> O
         table,
         code["version"],
         code["custom_code"],
-        _rest(tree, "opcode_index", "inputs", "outputs", *_OPTION_FIELDS),
+        _rest("Operator", tree, "opcode_index", "inputs", "outputs", *_OPTION_FIELDS),
     )
 
 
@@ -177,6 +179,8 @@ def _signature(tree: Table, subgraphs: Sequence[Subgraph], check: _Checker) -> S
     return Signature(tree["signature_key"] or "", names(tree["inputs"]), names(tree["outputs"]), tree["subgraph_index"])
 
 
-def _rest(tree: Table, *known: str) -> Table:
-    """The fields that nothing here interprets and that hold something."""
-    return {k: v for k, v in tree.items() if k not in known and v is not None and not (np.isscalar(v) and v in (0, -1))}
+def _rest(table: str, tree: Table, *known: str) -> Table:
+    """The fields that nothing here interprets and that hold something else than the schema's default."""
+    usual = {f.name: f.default for f in tables()[table] if not f.type.startswith("[")}
+    left = {k: v for k, v in tree.items() if k not in known and v is not None}
+    return {k: v for k, v in left.items() if k not in usual or v != usual[k]}

@@ -92,6 +92,8 @@ def _tensor(tensor: Tensor, buffers: _Buffers) -> Table:
 def _operator(operator: Operator, codes: dict[tuple[str, int, str | None], int]) -> Table:
     if operator.opcode not in OPCODES:
         raise ModelError(f"operator {operator.opcode} is of a newer schema: it cannot be written.")
+    if "large_custom_options_size" in operator.extra:
+        raise ModelError(f"operator {operator.name} keeps its options behind the tables: it cannot be written.")
     code = codes.setdefault((operator.opcode, operator.version, operator.custom_code), len(codes))
     return {
         "opcode_index": code,
@@ -104,11 +106,12 @@ def _operator(operator: Operator, codes: dict[tuple[str, int, str | None], int])
 
 def _options(operator: Operator) -> dict[str, Any]:
     table = operator.options_table
-    if table == "NONE":
+    if table == "NONE" and not operator.options:
         return {}
-    if table in BUILTIN_OPTIONS:
-        return {"builtin_options_type": BUILTIN_OPTIONS.index(table), "builtin_options": operator.options}
-    return {"builtin_options_2_type": BUILTIN_OPTIONS_2.index(table), "builtin_options_2": operator.options}
+    for field, members in (("builtin_options", BUILTIN_OPTIONS), ("builtin_options_2", BUILTIN_OPTIONS_2)):
+        if table in members[1:]:
+            return {f"{field}_type": members.index(table), field: operator.options}
+    raise ModelError(f"operator {operator.name} has options of a newer schema ({table}): it cannot be written.")
 
 
 def _signature(signature: Signature) -> Table:

@@ -178,12 +178,13 @@ def test_denormal_samples() -> None:
     check_step(p)
 
 
-def test_errors_too_small_to_matter() -> None:
+@pytest.mark.parametrize("gap", [30, 60, 80])
+def test_small_errors(gap: int) -> None:
     p = Problem(33, 4, 20)
     p.classes[:] = 1
-    p.bs[:] = [0, 80, 0, 0]
-    p.ws *= np.float32(0.01)  # p of the wrong classes about 1e-35
-    assert 0 < definition.gradients(p.x, p.labels(slice(None)), p.ws, p.bs).ws.max() < 1e-30
+    p.bs[:] = [0, gap, 0, 0]
+    p.ws *= np.float32(0.01)  # so that the wrong classes have p about exp(-gap); below 1e-30 that counts as 0
+    assert 0 < definition.gradients(p.x, p.labels(slice(None)), p.ws, p.bs).ws.max() < np.exp(-gap + 1)
     check_step(p)
 
 
@@ -199,9 +200,16 @@ def test_a_batch_of_one_row_again_and_again() -> None:
     np.testing.assert_allclose(slots.mean.wt, slots_one.mean.wt, rtol=1e-5)
 
 
-def test_nan_is_not_lost() -> None:
+def test_nan_is_not_lost_and_does_not_spread() -> None:
     p = Problem(33, 4, 5)
     p.batches[0] = [1, 2, 3, 4, 5]
+    clean = p.run(SGD_RULE, p.batches[:1])
+    p.x = p.x.copy()
+    p.x[[0, *range(6, 50)]] = np.nan  # not in the batch
+    same = p.run(SGD_RULE, p.batches[:1])
+    np.testing.assert_array_equal(same[0], clean[0])
+    np.testing.assert_array_equal(same[1].wt, clean[1].wt)
+    p.x = p.x.copy()
     p.x[3, 7] = np.nan
     losses, head, _ = p.run(SGD_RULE, p.batches[:1])
     assert np.isnan(losses).all()

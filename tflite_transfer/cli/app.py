@@ -33,11 +33,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for command in (convert, train, predict, evaluate, inspect):
     app.command(context_settings=_SETTINGS)(command)
 
-convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 convert_app.command(context_settings=_SETTINGS)(convert)
 
 

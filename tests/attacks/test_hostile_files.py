@@ -1,0 +1,207 @@
+"""Damaged and hostile .tflite files: reading and running them succeeds or raises a TransferError, fast and in little room.
+
+The zoo is a small file with most of the operators, so that damage reaches their options, shapes and constants too.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+
+from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.tflite import read, write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
+from tflite_transfer.reference.tflite.errors import ModelError, TransferError
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SECONDS = 1  # of CPU for one file. The slowest took 0.25 s, most 1 to 4 ms
+ROOM = 64  # times the file's size, while reading: well-formed files took 8 to 22 times (dicts and dataclasses), others 31
+
+
+def zoo() -> bytes:
+    """A file with 20 operators, from (1, 6, 6, 2) to (2,)."""
+    rng = np.random.default_rng(0)
+    g = GraphBuilder()
+
+    def weights(name: str, *shape: int) -> int:
+        return g.constant(name, rng.normal(size=shape).astype(np.float32))
+
+    def numbers(name: str, values: object) -> int:
+        return g.constant(name, np.array(values, np.int32))
+
+    window = {"padding": 0, "stride_h": 2, "stride_w": 1, "fused_activation_function": 1}
+    x = g.input("x", (1, 6, 6, 2))
+    y = g.op("DEPTHWISE_CONV_2D", [x, weights("dw", 1, 3, 3, 2), weights("db", 2)], "0", (1, 3, 6, 2), **window)
+    y = g.op("CONV_2D", [y, weights("cw", 8, 2, 2, 2), weights("cb", 8)], "1", (1, 2, 6, 8), **window)
+    y = g.op("PAD", [y, numbers("p", [[0, 0], [1, 1], [0, 1], [0, 0]])], "2", (1, 4, 7, 8))
+    y = g.op("MAX_POOL_2D", [y], "3", (1, 2, 7, 8), filter_height=2, filter_width=3, **window)
+    y = g.op("AVERAGE_POOL_2D", [y], "4", (1, 1, 7, 8), filter_height=2, filter_width=2, **window)
+    cut = [numbers("b", [0, 0, 1, 0]), numbers("e", [1, 1, 7, 0]), numbers("s", [1, 1, 2, 1])]
+    y = g.op("STRIDED_SLICE", [y, *cut], "5", (1, 1, 3, 8), end_mask=8)
+    y = g.op("TRANSPOSE", [y, numbers("t", [0, 3, 1, 2])], "6", (1, 8, 1, 3))
+    y = g.op("RESHAPE", [y, numbers("r", [4, -1])], "7", (4, 6), new_shape=[4, -1])
+    y = g.op("GATHER", [y, numbers("i", [3, 1])], "8", (2, 6), axis=0)
+    y = g.op("CONCATENATION", [y, y], "9", (2, 12), axis=1)
+    y = g.op("PACK", [y, y], "10", (2, 2, 12), values_count=2, axis=0)
+    y = g.op("SLICE", [y, numbers("sb", [0, 0, 2]), numbers("ss", [1, -1, 8])], "11", (1, 2, 8))
+    y = g.op("FULLY_CONNECTED", [y, weights("fw", 3, 8)], "12", (2, 3))
+    filled = g.op("FILL", [numbers("fd", [2, 3]), g.constant("fv", np.float32(1.5))], "f", (2, 3))
+    y = g.op("BATCH_MATMUL", [y, filled], "13", (2, 2), adj_y=True)
+    sizes = g.op("CAST", [g.op("SHAPE", [y], "sh", (2,), "INT32", out_type=2)], "sc", (2,), out_data_type=0)
+    y = g.op("SUM", [g.op("DIV", [y, sizes], "14", (2, 2)), numbers("a", [1])], "15", (2,))
+    y = g.op("SQUEEZE", [g.op("EXPAND_DIMS", [y, numbers("ea", 0)], "16", (1, 2))], "17", (2,), squeeze_dims=[0])
+    g.output("out", g.op("LEAKY_RELU", [y], "out", (2,), alpha=0.1))
+    return write(g.model("zoo"))
+
+
+FILES = {
+    "zoo": zoo(),
+    **{role: (GOLDEN / "upstream_adam" / f"{role}.tflite").read_bytes() for role in ("bottleneck", "train_head")},
+}
+
+
+def prefixes(data: bytes) -> Iterator[bytes]:
+    return (data[:end] for end in range(len(data)))
+
+
+def words(data: bytes) -> Iterator[bytes]:
+    for at in range(0, len(data) - 3, 4):
+        for value in (0, 2**32 - 1, 2**31 - 1, 2**31):
+            yield data[:at] + value.to_bytes(4, "little") + data[at + 4 :]
+
+
+def flips(data: bytes) -> Iterator[bytes]:
+    """500 files with one to three other bytes."""
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        damaged = bytearray(data)
+        for at in rng.integers(len(data), size=rng.integers(1, 4)):
+            damaged[at] = rng.integers(256)
+        yield bytes(damaged)
+
+
+def outcome(data: bytes) -> str:
+    """Read a file and run it on ones; what is no TransferError passes through."""
+    try:
+        interpreter = Interpreter(data)
+        graph = interpreter.graph
+        given = {graph.tensors[i].name: graph.tensors[i] for i in graph.inputs}
+        if any(np.prod(t.shape, dtype=float) > 1e6 for t in given.values()):
+            return "wants a large input"  # which the caller would have to make
+        interpreter.run(**{name: np.ones(t.shape, np.float32) for name, t in given.items()})
+    except TransferError:
+        return "refused"
+    return "ran"
+
+
+def peak(data: bytes) -> int:
+    """The bytes that reading takes at most, the file itself not counted."""
+    tracemalloc.start()
+    try:
+        read(data)
+    except TransferError:
+        pass
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("damage", [prefixes, words, flips])
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_file_runs_or_is_refused_within_a_second(file, damage):
+    found: Counter[str] = Counter()
+    for number, data in enumerate(damage(FILES[file])):
+        start = time.process_time()
+        try:
+            found[outcome(data)] += 1
+        except Exception as e:
+            e.add_note(f"{damage.__name__} of {file}, number {number}")
+            raise
+        assert time.process_time() - start < SECONDS, (file, damage.__name__, number)
+    assert found["refused"] > 0.5 * sum(found.values())
+    assert found["ran"] > 0 or damage is prefixes  # the damage gets as far as running
+
+
+@pytest.mark.parametrize("damage", [prefixes, words, flips])
+@pytest.mark.parametrize("file", FILES)
+def test_reading_a_damaged_file_takes_a_small_multiple_of_its_size(file, damage):
+    for number, data in enumerate(damage(FILES[file])):
+        if number % 50 == 7:
+            assert peak(data) < ROOM * len(data) + 10_000, (file, damage.__name__, number)
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\0\0\0TFL2" + bytes(64), b"PK\x03\x04" + bytes(64)])
+def test_a_file_without_the_identifier_is_no_tflite_file(content):
+    with pytest.raises(ModelError, match="the model is not a .tflite file: bytes 4 to 8 must be TFL3"):
+        read(content)
+
+
+def test_a_file_of_the_identifier_alone_is_damaged():
+    with pytest.raises(ModelError, match="a value of 4 bytes stands at byte 8, and the file has 8 bytes"):
+        read(b"\x08\0\0\0TFL3")
+
+
+@pytest.mark.parametrize("word", [*range(0, 68, 2), 2**16, 2**31, 2**32 - 4, 2**32 - 1])
+def test_a_file_whose_words_all_point_at_one_another_is_refused(word):
+    """Offsets, lengths and vtables are all the same word: 0 points at itself, -4 at what stands before it."""
+    data = word.to_bytes(4, "little") + b"TFL3" + word.to_bytes(4, "little") * 5_000
+    start = time.process_time()
+    with pytest.raises(ModelError):
+        read(data)
+    assert time.process_time() - start < SECONDS
+
+
+def vector(b: flatbuffers.Builder, offsets: list[int], length: int | None = None) -> int:
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    b.vectorNumElems = len(offsets) if length is None else length
+    return b.EndVector()
+
+
+def table(b: flatbuffers.Builder, slots: int, **fields: int) -> int:
+    b.StartObject(slots)
+    for slot, offset in fields.items():
+        b.PrependUOffsetTRelativeSlot(int(slot[1:]), offset, 0)
+    return b.EndObject()
+
+
+def one_table_for_all(tensors: int, subgraphs: int, length: int | None = None) -> bytes:
+    """A file whose sub-graphs are all one table, as are the tensors of each."""
+    b = flatbuffers.Builder()
+    graph = table(b, 6, _0=vector(b, [table(b, 10)] * tensors, length))
+    graphs, buffers = vector(b, [graph] * subgraphs), vector(b, [table(b, 3)])
+    b.StartObject(8)
+    b.PrependUint32Slot(0, 3, 0)
+    b.PrependUOffsetTRelativeSlot(2, graphs, 0)
+    b.PrependUOffsetTRelativeSlot(4, buffers, 0)
+    b.Finish(b.EndObject(), file_identifier=b"TFL3")
+    return bytes(b.Output())
+
+
+def test_the_hand_made_file_can_be_read_when_it_is_modest():
+    assert len(read(one_table_for_all(3, 2)).subgraphs[1].tensors) == 3
+
+
+@pytest.mark.parametrize("length", [2**31, 2**32 - 1, 5_000])
+def test_a_vector_that_is_longer_than_the_file_is_refused(length):
+    with pytest.raises(ModelError, match=f"the vector at byte .* has {length} entries, and the file has"):
+        read(one_table_for_all(3, 1, length))
+
+
+@pytest.mark.parametrize(("tensors", "subgraphs"), [(100_000, 1), (2_000, 2_000), (1, 100_000)])
+def test_a_file_that_would_blow_up_on_reading_is_refused(tensors, subgraphs):
+    data = one_table_for_all(tensors, subgraphs)
+    start = time.process_time()
+    with pytest.raises(ModelError, match="its tables point at one another so often that reading it would not end"):
+        read(data)
+    assert time.process_time() - start < SECONDS
+    assert peak(data) < ROOM * len(data)

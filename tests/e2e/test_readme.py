@@ -1,0 +1,48 @@
+"""The README's code is run as it stands."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """What the README supposes: demo/, a folder of photos and a new one."""
+    (tmp_path / "demo").symlink_to(ROOT / "demo")
+    (tmp_path / "photos").symlink_to(ROOT / "demo" / "photos" / "train")
+    shutil.copy(ROOT / "demo" / "photos" / "test" / "Trouser" / "00.png", tmp_path / "new.png")
+    return tmp_path
+
+
+def test_the_commands_and_the_python_example(workplace: Path) -> None:
+    commands = blocks("sh")[0]
+    scripts = Path(sys.executable).parent
+    shell = f"set -e; PATH={scripts}:$PATH\n{commands}"
+    done = subprocess.run(["bash", "-c", shell], cwd=workplace, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy 0.9" in done.stdout
+    assert "photos/test/Bag/00.png: Bag" in done.stdout
+
+    (example,) = blocks("python")
+    done = subprocess.run([sys.executable, "-c", example], cwd=workplace, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[19].startswith("19 ")
+    assert lines[20].startswith("Prediction(class_name='Trouser'")
+
+
+def test_the_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
