@@ -26,7 +26,12 @@ def load_image(image: ImageLike, shape: tuple[int, int, int]) -> Array:
     if isinstance(image, str | Path):
         return _from_file(Path(image), shape)
     if isinstance(image, Image.Image):
-        return _from_pil(image, shape)
+        try:
+            return _from_pil(image, shape)
+        except ImageError:
+            raise
+        except Exception as e:  # an image that was opened, but not loaded yet
+            raise ImageError(f"{getattr(image, 'filename', '') or 'the image'} cannot be read: {e}") from e
     return _from_array(np.asarray(image), shape)
 
 
@@ -38,7 +43,7 @@ def _from_file(path: Path, shape: tuple[int, int, int]) -> Array:
         raise ImageError(f"{path} is not an image that Pillow can read.") from e
     except FileNotFoundError as e:
         raise ImageError(f"there is no image {path}.") from e
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as e:
+    except Exception as e:  # what Pillow raises for damaged files has no common class
         raise ImageError(f"{path} cannot be read as an image: {e}") from e
 
 

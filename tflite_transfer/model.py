@@ -6,8 +6,9 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tflite_transfer.samples import SampleStore
 from tflite_transfer.state import State, load_state, save_state
 from tflite_transfer.training import Pace, epoch_batches
 
+_CLOSED = "Cannot operate on terminating model"
 _BATCH = 16  # images that go through the base together in predict_batch: more gave no speed, and takes memory
 
 
@@ -84,8 +86,9 @@ class TransferLearningModel:
         self._state_path = None if state is None else Path(state)
         if self._state_path is not None and self._state_path.exists():
             self.restore(self._state_path)
-        self._pool = ThreadPoolExecutor(threads, "bottlenecks")
-        self._trainer = ThreadPoolExecutor(1, "training")
+        own = self._own_threads = set[int]()  # those cannot wait for their own end in close()
+        self._pool = ThreadPoolExecutor(threads, "bottlenecks", lambda: own.add(threading.get_ident()))
+        self._trainer = ThreadPoolExecutor(1, "training", lambda: own.add(threading.get_ident()))
 
     # ---- what the model is
 
@@ -135,7 +138,11 @@ class TransferLearningModel:
             known = ", ".join(self.classes)
             raise DataError(f'Class "{class_name}" is not one of the classes recognized by the model: {known}.')
         place = self._samples.reserve(self.classes.index(class_name))
-        future = self._pool.submit(self._add, place, image)
+        try:
+            future = self._pool.submit(self._add, place, image)
+        except RuntimeError as e:  # closed by another thread since the check
+            self._samples.resolve(place, None)
+            raise ClosedError(_CLOSED) from e
         future.add_done_callback(lambda f: self._samples.resolve(place, None) if f.cancelled() else None)
         return future
 
@@ -168,7 +175,10 @@ class TransferLearningModel:
         self._check_open()
         self._check_enough()
         future: Future[list[float]] = Future()
-        self._trainer.submit(self._train, future, num_epochs, on_loss)
+        try:
+            self._trainer.submit(self._train, future, num_epochs, on_loss)
+        except RuntimeError as e:  # closed by another thread since the check
+            raise ClosedError(_CLOSED) from e
         return future
 
     def _train(
@@ -177,10 +187,11 @@ class TransferLearningModel:
         losses: list[float] = []
         error: BaseException | None = None
         try:
-            for epoch, loss in enumerate(self._epochs(num_epochs, lambda: self._closed or future.cancelled())):
-                losses.append(loss)
-                if on_loss is not None:
-                    on_loss(epoch, loss)
+            with closing(self._epochs(num_epochs, lambda: self._closed or future.cancelled())) as epochs:
+                for epoch, loss in enumerate(epochs):
+                    losses.append(loss)
+                    if on_loss is not None:
+                        on_loss(epoch, loss)
         except BaseException as e:
             error = e
         if not future.set_running_or_notify_cancel():
@@ -196,7 +207,7 @@ class TransferLearningModel:
         self._check_enough()
         return self._epochs(num_epochs, lambda: self._closed)
 
-    def _epochs(self, num_epochs: int, stop: Callable[[], bool]) -> Iterator[float]:
+    def _epochs(self, num_epochs: int, stop: Callable[[], bool]) -> Generator[float]:
         self._samples.wait(self._samples.places)
         try:
             for _ in range(num_epochs):
@@ -264,8 +275,13 @@ class TransferLearningModel:
     def _probabilities(self, images: list[ImageLike]) -> Array:
         params = self._params  # one set for all images, whatever a training publishes meanwhile
         parts = [images[i : i + _BATCH] for i in range(0, len(images), _BATCH)]
-        bottlenecks = self._pool.map(self._bottlenecks, parts)
-        rows = [self._backend.predict(params, part) for part in bottlenecks]
+        run = self._pool.map if len(parts) > 1 else map  # one part does not wait behind the pool's new samples
+        try:
+            rows = [self._backend.predict(params, part) for part in run(self._bottlenecks, parts)]
+        except (CancelledError, RuntimeError) as e:
+            if self._closed:  # by another thread since the check
+                raise ClosedError(_CLOSED) from e
+            raise
         return np.concatenate(rows) if rows else np.empty((0, self._bundle.classes), np.float32)
 
     # ---- parameters and state
@@ -330,9 +346,9 @@ class TransferLearningModel:
         if self._closed:
             return
         self._closed = True
-        mine = threading.current_thread().name.startswith("training")  # closed from within on_loss
-        self._pool.shutdown(cancel_futures=True)
-        self._trainer.shutdown(wait=not mine)
+        wait = threading.get_ident() not in self._own_threads  # closed from within on_loss, or a future's callback
+        self._pool.shutdown(wait, cancel_futures=True)
+        self._trainer.shutdown(wait)
 
     def __enter__(self) -> TransferLearningModel:
         return self
@@ -342,7 +358,7 @@ class TransferLearningModel:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError("Cannot operate on terminating model")
+            raise ClosedError(_CLOSED)
 
 
 def _cores() -> int:

@@ -15,7 +15,7 @@ def require_matplotlib(path: Path) -> Any:
         from matplotlib.figure import Figure
     except ImportError as e:
         raise missing_extra("matplotlib", "a plot", "plot") from e
-    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
+    if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise OptionError(f"a plot goes to a .png in a folder that is there, not to {path}.")
     return Figure
 
@@ -34,4 +34,7 @@ def plot_losses(losses: Mapping[str, Sequence[float]], path: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except OSError as e:
+        raise OptionError(f"the plot cannot be written to {path}: {e.strerror}.") from e

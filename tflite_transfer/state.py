@@ -56,8 +56,9 @@ def load_state(path: Path, bundle: Bundle) -> State:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-    except (OSError, SafetensorError) as e:
+            there = set(file.keys()) & {*bundle.parameters, *bundle.slots}
+            tensors = {name: file.get_tensor(name) for name in there}
+    except (OSError, SafetensorError, TypeError) as e:  # TypeError: a type that NumPy does not have
         raise StateError(f"{path} cannot be read as a state: {e}") from e
     if metadata.get("format") != FORMAT:
         raise StateError(f"{path} has state format {metadata.get('format')}; this program reads format {FORMAT}.")
@@ -66,11 +67,26 @@ def load_state(path: Path, bundle: Bundle) -> State:
     params = {k: _tensor(path, tensors, k, shape) for k, shape in bundle.parameters.items()}
     slots = {k: _tensor(path, tensors, k, shape) for k, shape in bundle.slots.items()}
     try:
-        classes = json.loads(metadata["classes"])
-        seed, epoch = int(metadata["seed"]), int(metadata["epoch"])
+        classes = _classes(json.loads(metadata["classes"]), bundle.classes)
+        seed, epoch = (_whole(metadata[key]) for key in ("seed", "epoch"))
     except (KeyError, ValueError) as e:
         raise StateError(f"{path} is damaged: its header lacks seed, epoch or classes ({e}).") from e
-    return State(params, slots, None if classes is None else tuple(classes), seed, epoch)
+    return State(params, slots, classes, seed, epoch)
+
+
+def _classes(names: Any, count: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or len(set(names)) != count:
+        raise ValueError(f"{names!r} are not the names of {count} classes")
+    return tuple(names)
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number
 
 
 def _tensor(path: Path, tensors: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:

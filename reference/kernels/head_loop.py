@@ -177,7 +177,7 @@ def _update_weights(
             for n in range(min(TILE, classes - c)):
                 w, g_w = wt[c + n, lo:hi], g[n, : hi - lo]
                 if l2 != 0:
-                    squares += _add_decay(w, l2, g_w)
+                    squares += float(_add_decay(w, l2, g_w))
                 if slots is None:
                     _sgd(w, g_w, rule)
                 else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import fillable, paddable
 from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
 from tflite_transfer.reference.tflite.graph import DTYPES
 
@@ -64,13 +64,13 @@ def concatenation(*values: Array, axis: int = 0) -> Array:
 def pad(x: Array, paddings: Array, value: Array | None = None) -> Array:
     """With zeros, or PADV2's ``value``, around it. (...), (rank, 2) -> (...)."""
     padded = [n + before + after for n, (before, after) in zip(x.shape, paddings.tolist(), strict=True)]
-    within_limit(padded, x.size)
+    paddable(padded, x.size)
     return np.pad(x, paddings.tolist(), constant_values=x.dtype.type(0) if value is None else value.reshape(()))
 
 
 def fill(dims: Array, value: Array) -> Array:
     """``value`` everywhere. (rank,), () -> dims."""
-    return np.full(within_limit(dims.tolist()), value.reshape(()))
+    return np.full(fillable(dims.tolist()), value.reshape(()))
 
 
 def slice_(x: Array, begin: Array, size: Array) -> Array:

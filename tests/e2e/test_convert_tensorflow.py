@@ -37,16 +37,16 @@ def keras() -> Any:
 
 @pytest.fixture(scope="module")
 def network(keras: Any) -> Any:
-    """A small CNN with batch norm, 32 px, whose bottleneck is 4x4x8."""
+    """A small CNN with batch norm, 32 px, whose bottleneck is 4x4x64. Only weights of 1,024 and more are quantised by TensorFlow."""
     layers = keras.layers
     return keras.Sequential(
         [
             keras.Input((32, 32, 3)),
-            layers.Conv2D(8, 3, 2, "same", use_bias=False),
+            layers.Conv2D(32, 3, 2, "same", use_bias=False),
             layers.BatchNormalization(),
             layers.ReLU(6.0),
             layers.DepthwiseConv2D(3, 2, "same"),
-            layers.Conv2D(8, 1, activation="relu"),
+            layers.Conv2D(64, 1, activation="relu"),
             layers.MaxPooling2D(2),
         ]
     )
@@ -84,7 +84,7 @@ def test_mobilenetv2_from_weights_rescales_inside(mobilenet: tuple[Any, Path], t
     expected = network.predict(2 * images - 1, verbose=0).reshape(2, -1)
     for name in ("numpy", "tflite"):
         got = open_backend(name, files).bottlenecks(images)
-        np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5 * np.abs(expected).max())  # seen: 2e-6
+        np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5 * np.abs(expected).max())  # seen: 9e-7
 
 
 def test_a_download_that_fails_names_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras: Any) -> None:
@@ -118,10 +118,12 @@ def test_keras_files_and_saved_models(network: Any, tmp_path: Path, kind: str, q
         network.export(source, verbose=False)
         given = {"base_model_dir": source}
     folder = convert(options(tmp_path / "out", base_quantize=quantize, **given))
-    assert load_bundle(folder).bottleneck_shape == (4, 4, 8)
+    assert load_bundle(folder).bottleneck_shape == (4, 4, 64)
     apart, size = difference(folder, 32)
     assert size > 0.1
-    assert apart <= (0.02 if quantize else 2e-6) * size
+    narrow = [t for t in load_bundle(folder).models["bottleneck"].main.tensors if t.type == "INT8"]
+    assert bool(narrow) == quantize
+    assert apart <= (0.02 if quantize else 2e-6) * size  # seen: 0.0054 and 1.7e-7
 
 
 def test_a_full_integer_base_runs_in_litert_and_is_refused_by_name_here(network: Any, tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_a_full_integer_base_runs_in_litert_and_is_refused_by_name_here(network:
     given = {"base_keras_model": tmp_path / "base.keras", "base_quantize": True, "representative_data": photos}
     folder = convert(options(tmp_path / "out", **given))
     files = load_bundle(folder)
-    assert open_backend("tflite", files).bottlenecks(RNG.random((1, 32, 32, 3), np.float32)).shape == (1, 128)
+    assert open_backend("tflite", files).bottlenecks(RNG.random((1, 32, 32, 3), np.float32)).shape == (1, 1024)
     with pytest.raises(UnsupportedOpError, match="CONV_2D on quantised int8") as caught:
         open_backend("numpy", files)
     assert len(caught.value.missing) >= 3

@@ -41,7 +41,7 @@ class Problem:
     def __init__(self, features: int, classes: int, examples: int, scale: float = 1.0, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.x = scale * rng.standard_normal((50, features), np.float32)
-        self.classes = rng.integers(0, classes, 50)
+        self.classes: Array = rng.integers(0, classes, 50)
         self.batches = rng.integers(0, 50, (6, examples))
         self.ws = rng.standard_normal((features, classes), np.float32) / np.float32(np.sqrt(features))
         self.bs = rng.standard_normal(classes, np.float32)
@@ -67,7 +67,7 @@ class Problem:
         slots = None
         if isinstance(rule, Adam):
             moments = [Head(*map(guarded, pair)) for pair in (self.mean, self.square)]
-            slots = AdamSlots(*moments, guarded(np.array([step], np.float32)))
+            slots = AdamSlots(moments[0], moments[1], guarded(np.array([step], np.float32)))
         losses = train_steps(self.x, self.classes, batches, head, rule, slots, **options)
         assert losses.dtype == np.float32
         assert losses.shape == (len(batches),)
@@ -120,7 +120,8 @@ def check_step(
     np.testing.assert_array_equal(head.wt.T, new["ws"])
     np.testing.assert_array_equal(head.bs, new["bs"])
 
-    state = AdamState(*(dict(zip(params, pair, strict=True)) for pair in (p.mean, p.square)), np.float32(step))
+    mean, square = (dict(zip(params, pair, strict=True)) for pair in (p.mean, p.square))
+    state = AdamState(mean, square, np.float32(step))
     new, state = optimizers.adam(params, grads, state, ADAM)
     _, head, slots = p.run(ADAM, p.batches[:1], step, l2=l2, divisor=divisor)
     assert slots is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,11 @@ from tflite_transfer.reference.tflite.errors import OptionError
 
 
 def report(result: dict[str, Any], text: Iterable[str], *, as_json: bool, json_out: Path | None) -> None:
-    """Print a result: its JSON with ``--json``, else the lines of text; and write the JSON to a file if asked."""
-    content = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    """Print a result: its JSON with ``--json``, else the lines of text; and write the JSON to a file if asked.
+
+    JSON has no NaN and no infinity: they become null.
+    """
+    content = json.dumps(_finite(result), ensure_ascii=False, allow_nan=False)
     if json_out is not None:
         try:
             write_atomically(json_out, (content + "\n").encode())
@@ -26,6 +30,20 @@ def report(result: dict[str, Any], text: Iterable[str], *, as_json: bool, json_o
         return
     for line in text:
         print(line)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def check_json_out(json_out: Path | None) -> None:
+    """Find out before a long job that its result could not be written. Raises OptionError."""
+    if json_out is not None and (json_out.is_dir() or not json_out.absolute().parent.is_dir()):
+        raise OptionError(f"--json_out {json_out} must be a file in a folder that is there.")
 
 
 class Meter(Protocol):

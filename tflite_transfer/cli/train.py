@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tflite_transfer.cli import options
-from tflite_transfer.cli.output import progress, report
+from tflite_transfer.cli.output import check_json_out, progress, report
 from tflite_transfer.reference.tflite.errors import OptionError, OutputExistsError
 
 
@@ -33,6 +33,7 @@ def train(
     json_out: options.JsonOut = None,
 ) -> None:
     """Train the head on DATA_DIR and save what it learned to --state."""
+    check_json_out(json_out)
     _check(state, resume, overwrite, seed, plot)
     from tflite_transfer.cli.session import add_all, open_model
     from tflite_transfer.dataset import read_folder, split
@@ -64,6 +65,8 @@ def _check(state: Path, resume: Path | None, overwrite: bool, seed: int | None, 
     """What can be known to be wrong before anything slow."""
     if state.exists() and not overwrite and not (resume and resume.exists() and resume.samefile(state)):
         raise OutputExistsError(f"there is a state {state} already: --resume goes on from it, --overwrite replaces it.")
+    if state.is_dir():
+        raise OptionError(f"--state {state} is a folder; it must name a file.")
     if not state.absolute().parent.is_dir():
         raise OptionError(f"--state {state}: there is no folder {state.absolute().parent}.")
     if resume is not None and seed is not None:
