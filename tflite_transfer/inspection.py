@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.plan import missing_operators
 from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.reference.tflite.graph import Model, Operator, Subgraph, Tensor
@@ -57,8 +59,10 @@ def _tensor(tensor: Tensor) -> str:
 
 
 def _operator(graph: Subgraph, operator: Operator) -> dict[str, Any]:
+    """``kernel`` is what the numpy backend's interpreter takes: numba, or the plain NumPy definition, or None."""
     return {
         "operator": operator.name,
+        "kernel": "numba" if operator.opcode in FAST else "numpy" if operator.opcode in TABLE else None,
         "inputs": [graph.tensors[i].name if i >= 0 else None for i in operator.inputs],
         "outputs": [_tensor(graph.tensors[i]) for i in operator.outputs],
     }

@@ -209,6 +209,7 @@ class TransferLearningModel:
 
     def _epochs(self, num_epochs: int, stop: Callable[[], bool]) -> Generator[float]:
         self._samples.wait(self._samples.places)
+        before = self._params
         try:
             for _ in range(num_epochs):
                 with self._epoch_turn:
@@ -217,7 +218,7 @@ class TransferLearningModel:
                     return
                 yield loss
         finally:
-            if self._state_path is not None and num_epochs > 0:
+            if self._state_path is not None and self._params is not before:
                 self.save(self._state_path)
 
     def _train_epoch(self, stop: Callable[[], bool]) -> float | None:

@@ -16,12 +16,23 @@ from numpy.typing import NDArray
 from tflite_transfer.reference.kernels.compile import kernel
 from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, spread, store_first
 from tflite_transfer.reference.kernels.window import (
-    UNBOUNDED, Axis, Bounds, axis, bounded, empty, flat, float32, prepared_by, scalars,
+    UNBOUNDED,
+    Axis,
+    Bounds,
+    axis,
+    bounded,
+    empty,
+    flat,
+    float32,
+    prepared_by,
+    scalars,
 )  # fmt: skip
 from tflite_transfer.reference.ops import conv, linear
 from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
+
+# Compiled with vector.py 97d3b988: see there.
 
 TILE = 6  # pixels whose sums are in registers at one time, by
 PANEL = 2 * WIDTH  # outputs: 12 vectors of sums, and two of filters. 4 pixels took 8 % more time, 8 took 6 % more
@@ -144,7 +155,7 @@ def _gather(x: Array, first: int, count: int, channels: int, rows: Axis, columns
                 start = min(max(-v, 0), span)
                 stop = min(columns.image - v, span) if 0 <= h < rows.image else 0
                 at = ((example * rows.image + h) * columns.image + v) * channels
-                for k in range(0, start * channels):
+                for k in range(start * channels):
                     windows[to + k] = np.float32(0)
                 for k in range(start * channels, stop * channels):
                     windows[to + k] = x[at + k]
@@ -184,9 +195,7 @@ def _tile(
         d0, d1 = multiply_add(xd, w0, d0), multiply_add(xd, w1, d1)
         e0, e1 = multiply_add(xe, w0, e0), multiply_add(xe, w1, e1)
         f0, f1 = multiply_add(xf, w0, f0), multiply_add(xf, w1, f1)
-    n = 0
-    for left, right in ((a0, a1), (b0, b1), (c0, c1), (d0, d1), (e0, e1), (f0, f1)):
+    for n, (left, right) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1), (e0, e1), (f0, f1))):
         at = (pixel + min(n, last)) * outputs + o
         store_first(y, at, clamp(left, bounds), outputs - o)
         store_first(y, at + WIDTH, clamp(right, bounds), outputs - o - WIDTH)
-        n += 1

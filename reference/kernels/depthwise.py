@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 from tflite_transfer.reference.kernels.compile import kernel
 from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, store
 from tflite_transfer.reference.kernels.window import (
-    UNBOUNDED, Axis, Bounds, axis, bounded, empty, flat, float32, scalars,
+    UNBOUNDED,
+    Axis,
+    Bounds,
+    axis,
+    bounded,
+    empty,
+    flat,
+    float32,
+    scalars,
 )  # fmt: skip
 from tflite_transfer.reference.ops import conv
 
 Array = NDArray[Any]
+
+# Compiled with vector.py 97d3b988: see there.
 
 RUN = 4  # neighbouring pixels at one time, so that each vector of filters is read once for four
 
@@ -30,7 +40,7 @@ def depthwise_conv_2d(
     padding: str,
     stride_h: int,
     stride_w: int,
-    depth_multiplier: int = 0,
+    depth_multiplier: int = 0,  # noqa: ARG001 - the shapes say it
     dilation_h_factor: int = 1,
     dilation_w_factor: int = 1,
     bounds: Bounds = UNBOUNDED,

@@ -4,9 +4,12 @@ Numba vectorises a loop, but keeps what the loop sums in memory. A product of ma
 registers from its first term to its last: the 1 x 1 convolutions of MobileNetV2 (224 px) took 20 ms as loops over
 output channels, and take 4 ms as tiles of these vectors.
 
-These functions exist in kernels only. None checks an index. As kernels inline them, and numba does not watch this
-file (see compile.py), touch conv.py and depthwise.py after a change here.
+These functions exist in kernels only. None checks an index. Kernels inline them, and numba, which keeps a kernel's
+machine code until the kernel's own file changes, does not watch this one: so conv.py and depthwise.py quote its
+checksum, and a test tells when it is out of date.
 """
+
+# ruff: noqa: ARG001 - what an intrinsic takes is for numba to say
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import models, register_model
+
+intrinsic: Any = _intrinsic  # it takes away the argument ``context``, which is more than a type can say
 
 # A register of AVX-512, or two of AVX and four of NEON, where the sums of a tile then fill the register file just as
 # well. LLVM's own choice would be 8 with AVX-512 too, half the speed.

@@ -1,4 +1,4 @@
-"""What the convolution kernels share outside compiled code: sliding windows as numbers, and arrays as they take them."""
+"""What the convolution kernels share outside compiled code: windows as numbers, and arrays as kernels take them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def float32(*arrays: Array | None) -> bool:
 
 
 def flat(x: Array) -> Array:
-    """x in one dimension, contiguous and read-only: one type for numba, so that nothing is compiled twice."""
+    """Flatten x: contiguous and read-only: one type for numba, so that nothing is compiled twice."""
     row = np.ascontiguousarray(x).reshape(-1)
     row.flags.writeable = False
     return row

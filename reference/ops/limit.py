@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-FILLED = 2**27  # values, 512 MB of float32: a head of 62,720 features and 2,000 classes may still be filled with zeros
+MOST = 2**27  # values, 512 MB of float32: a head of 62,720 features and 2,000 classes may still be filled with zeros
 PADDED = 2**22  # values, 16 MB of float32, or
 GROWTH = 16  # times the input, so that a large batch may always be padded
 
 
-def fillable(shape: Sequence[int]) -> Sequence[int]:
+def within_limit(shape: Sequence[int]) -> Sequence[int]:
     """``shape``, if an array of that shape may be made from nothing. Raises ValueError."""
-    return _within(shape, FILLED)
+    return _within(shape, MOST)
 
 
 def paddable(shape: Sequence[int], given: int) -> Sequence[int]:

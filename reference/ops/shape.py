@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import fillable, paddable
+from tflite_transfer.reference.ops.limit import paddable, within_limit
 from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
 from tflite_transfer.reference.tflite.graph import DTYPES
 
@@ -70,7 +70,7 @@ def pad(x: Array, paddings: Array, value: Array | None = None) -> Array:
 
 def fill(dims: Array, value: Array) -> Array:
     """``value`` everywhere. (rank,), () -> dims."""
-    return np.full(fillable(dims.tolist()), value.reshape(()))
+    return np.full(within_limit(dims.tolist()), value.reshape(()))
 
 
 def slice_(x: Array, begin: Array, size: Array) -> Array:

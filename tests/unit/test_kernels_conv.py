@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels import conv, depthwise
+from tflite_transfer.reference.kernels import conv, depthwise, vector
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.ops import conv as definition
 from tflite_transfer.reference.ops import linear
@@ -234,6 +235,14 @@ def test_groups_and_multipliers_are_the_definitions() -> None:
 
 
 @EACH
+def test_other_biases_are_the_definitions(op: str) -> None:
+    problem = Problem(op, ONE)
+    shape = problem.sums().shape[1:]
+    problem.b = np.random.default_rng(0).standard_normal(shape, np.float32)
+    np.testing.assert_array_equal(problem.run(problem.fast), problem.run(problem.plain))
+
+
+@EACH
 def test_refuses_what_the_definition_refuses(op: str) -> None:
     problem = Problem(op, ONE)
     x, w, b = problem.x, problem.w, problem.b
@@ -268,7 +277,7 @@ def test_interpreter_gives_a_kernel_the_activation_and_the_filters(
         w = g.constant("w", filters)
     else:
         w, given["w"] = g.input("w", filters.shape), filters
-    window = {} if opcode == "FULLY_CONNECTED" else {"padding": 0, "stride_h": 1, "stride_w": 1}
+    window: dict[str, Any] = {} if opcode == "FULLY_CONNECTED" else {"padding": 0, "stride_h": 1, "stride_w": 1}
     window |= {} if opcode == "FULLY_CONNECTED" else {"dilation_h_factor": 1, "dilation_w_factor": 1}
     shape = (*given["x"].shape[:-1], 4 if opcode == "DEPTHWISE_CONV_2D" else 5)
     y = g.op(opcode, [x, w, -1], "y", shape, fused_activation_function=ACTIVATIONS.index(activation), **window)
@@ -283,6 +292,13 @@ def test_demo_base() -> None:
     fast, plain = (Interpreter(DEMO, jit=jit).run(None, image=images)["bottleneck"] for jit in (True, False))
     assert np.abs(plain).max() > 1
     assert np.abs(fast - plain).max() <= 64 * UNIT * np.abs(plain).max()
+
+
+@pytest.mark.parametrize("module", [conv, depthwise])
+def test_kernels_are_compiled_with_the_vectors_as_they_are(module: Any) -> None:
+    """Numba would go on using machine code in which an earlier vector.py is inlined (see there)."""
+    checksum = zlib.crc32(Path(vector.__file__).read_text().encode())
+    assert f"vector.py {checksum:08x}" in Path(module.__file__).read_text(), "replace the checksum by this one"
 
 
 def test_threads_share_an_interpreter() -> None:

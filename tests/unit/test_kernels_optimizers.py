@@ -95,9 +95,10 @@ def test_kernels_call_kernels_of_their_own_file_only() -> None:
     checked = 0
     for name in (m.name for m in pkgutil.iter_modules(kernels.__path__)):
         module = importlib.import_module(f"{kernels.__name__}.{name}")
-        own = [k for k in vars(module).values() if is_jitted(k) and k.__module__ == module.__name__]
+        scope: dict[str, Any] = vars(module)
+        own = [k for k in scope.values() if is_jitted(k) and k.__module__ == module.__name__]
         for code in (inspect.unwrap(k.py_func).__code__ for k in own):
-            called = [vars(module)[n] for n in code.co_names if is_jitted(vars(module).get(n))]
+            called = [scope[n] for n in code.co_names if n in scope and is_jitted(scope[n])]
             assert {k.__module__ for k in called} <= {module.__name__}, f"{name}.{code.co_name}"
             checked += len(called)
     assert checked > 5

@@ -51,12 +51,20 @@ def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
             yield f"  {side[:-1]:7} {tensor}"
     for key, value in file["metadata"].items():
         yield f"  metadata {key}: {value}"
-    missing = f", not in the numpy backend: {', '.join(file['missing'])}" if file["missing"] else ""
+    missing = f"; refused: {', '.join(file['missing'])}" if file["missing"] else ""
     constants = f"{file['constants']:,} bytes of constants"
-    yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {constants}{missing}"
+    yield f"  {len(file['operators'])} operators, {file['tensors']} tensors, {constants}"
+    yield f"  in the numpy backend's interpreter: {_kernels(file['operators'])}{missing}"
     for n, operator in enumerate(file["operators"]):
         inputs = ", ".join("-" if name is None else _short(name) for name in operator["inputs"])
         yield f"  {n:4} {operator['operator']}({inputs}) -> {', '.join(map(_short, operator['outputs']))}"
+
+
+def _kernels(operators: list[dict[str, Any]]) -> str:
+    """How many operators each kind of kernel runs."""
+    kinds = [o["kernel"] for o in operators]
+    counted = [f"{kinds.count(kind)} by {kind}" for kind in ("numba", "numpy") if kind in kinds]
+    return ", ".join([*counted, *([f"{kinds.count(None)} missing"] if None in kinds else [])])
 
 
 def _short(name: str) -> str:
