@@ -26,13 +26,13 @@ from tflite_transfer.reference.kernels.window import (
     float32,
     prepared_by,
     scalars,
-)  # fmt: skip
+)
 from tflite_transfer.reference.ops import conv, linear
 from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
-# Compiled with vector.py 97d3b988: see there.
+# Compiled with vector.py 046b031e: see there.
 
 TILE = 6  # pixels whose sums are in registers at one time, by
 PANEL = 2 * WIDTH  # outputs: 12 vectors of sums, and two of filters. 4 pixels took 8 % more time, 8 took 6 % more

@@ -22,12 +22,12 @@ from tflite_transfer.reference.kernels.window import (
     flat,
     float32,
     scalars,
-)  # fmt: skip
+)
 from tflite_transfer.reference.ops import conv
 
 Array = NDArray[Any]
 
-# Compiled with vector.py 97d3b988: see there.
+# Compiled with vector.py 046b031e: see there.
 
 RUN = 4  # neighbouring pixels at one time, so that each vector of filters is read once for four
 

@@ -31,7 +31,7 @@ class Axis(NamedTuple):
     dilation: int
 
 
-@functools.lru_cache(1024)  # with ``scalars``, a quarter of what a small convolution costs beside its kernel
+@functools.lru_cache(1024)  # this and ``scalars`` are 3 of the 18 us that a small convolution takes
 def axis(image: int, kernel: int, stride: int, dilation: int, padding: str) -> Axis:
     """The axis with what ``window_axis`` makes of it."""
     outputs, before, _ = window_axis(image, kernel, stride, dilation, padding)
@@ -44,7 +44,7 @@ def float32(*arrays: Array | None) -> bool:
 
 
 def flat(x: Array) -> Array:
-    """Flatten x: contiguous and read-only: one type for numba, so that nothing is compiled twice."""
+    """Give x in one dimension, contiguous and read-only: one type for numba, so that nothing is compiled twice."""
     row = np.ascontiguousarray(x).reshape(-1)
     row.flags.writeable = False
     return row

@@ -107,6 +107,7 @@ class Model:
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     description: str = ""
     source: str = "the model"  # the file's name, for messages
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def main(self) -> Subgraph:

@@ -51,7 +51,8 @@ def _model(data: bytes, source: str) -> Model:
     for entry in tree["metadata"] or []:
         content = check.item(buffers, entry["buffer"], "metadata buffer")
         metadata[entry["name"] or ""] = b"" if content is None else content.tobytes()
-    return Model(subgraphs, signatures, metadata, tree["description"] or "", source)
+    extra = {k: tree[k] for k in tree if k == "unknown"}
+    return Model(subgraphs, signatures, metadata, tree["description"] or "", source, extra)
 
 
 class _Checker:
@@ -134,7 +135,7 @@ def _constant(name: str, kind: str, shape: tuple[int, ...], content: Array, tree
 
 
 def _quantization(tree: Table | None, name: str, check: _Checker) -> Quantization | None:
-    if tree is None or all(tree[k] is None for k in ("scale", "min", "max", "details")):
+    if tree is None or all(tree.get(k) is None for k in ("scale", "min", "max", "details", "unknown")):
         return None
     scale = np.zeros(0, np.float32) if tree["scale"] is None else tree["scale"]
     zero = np.zeros(scale.size, np.int64) if tree["zero_point"] is None else tree["zero_point"]

@@ -29,6 +29,7 @@ def write(model: Model) -> bytes:
         "buffers": buffers.tables,
         "metadata": metadata or None,
         "signature_defs": [_signature(s) for s in model.signatures] or None,
+        **model.extra,
     }
     return encode(tree, size_hint=sum(t["data"].nbytes + 64 for t in buffers.tables[1:]) + (1 << 16))
 

@@ -58,19 +58,14 @@ def by_hand(samples: list, epochs: int, seed: int, rate: float = 0.03) -> tuple[
 
 
 def test_training_is_the_formulas(model: TransferLearningModel, draw: Callable) -> None:
-    """Twelve samples: the third batch overlaps. float32 differs from float64 by 2e-7 at the most (seen)."""
+    """Twelve samples: the third batch overlaps. Seen: losses differ by 5e-8, parameters by 5e-9."""
     model.add_samples(draw(12))
     losses = model.train(4).result()
     expected, params = by_hand(draw(12), 4, seed=7)
-    print(
-        "MEASURED",
-        np.abs(np.subtract(losses, expected)).max(),
-        {k: np.abs(v - params[k]).max() for k, v in model.parameters().items()},
-    )
     assert losses[-1] < losses[0] < 1.2
-    np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=5e-7)
     for name, value in model.parameters().items():
-        np.testing.assert_allclose(value, params[name], rtol=0, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(value, params[name], rtol=0, atol=1e-7, err_msg=name)
 
 
 def test_the_generator_and_the_callback_tell_what_the_future_returns(
@@ -207,7 +202,7 @@ def test_what_cannot_be_evaluated(model: TransferLearningModel, draw: Callable) 
 def test_upstreams_files_train_alike_on_both_backends(
     name: str, upstream_models: Mapping[str, Path], draw: Callable
 ) -> None:
-    """The bound is ten times what was seen: MEASURED."""
+    """Twenty epochs. Ten times what was seen: losses 1.2e-7, confidences 6e-8, parameters 2.3e-8 apart."""
     samples = draw(12, classes=tuple("abcd"))
     losses, params, confidences = [], [], []
     for backend in BACKENDS:
@@ -218,10 +213,7 @@ def test_upstreams_files_train_alike_on_both_backends(
             found = [{p.class_name: p.confidence for p in model.predict(image)} for image, _ in samples]
             confidences.append([[row[c] for c in "abcd"] for row in found])
     assert losses[0][-1] < losses[0][0]
-    print(
-        "MEASURED",
-        name,
-        np.abs(np.subtract(*losses)).max(),
-        np.abs(np.subtract(*confidences)).max(),
-        {k: np.abs(params[0][k] - params[1][k]).max() for k in params[0]},
-    )
+    np.testing.assert_allclose(*losses, rtol=0, atol=1.2e-6)
+    np.testing.assert_allclose(*confidences, rtol=0, atol=6e-7)
+    for key, value in params[0].items():
+        np.testing.assert_allclose(value, params[1][key], rtol=0, atol=3e-7, err_msg=key)

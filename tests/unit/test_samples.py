@@ -2,8 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from tflite_transfer import TransferLearningModel
 from tflite_transfer.errors import DataError, ImageError
 from tflite_transfer.samples import SampleStore
 
-Array = Any
+HANG = 60  # seconds
 
 
 def row(place: int) -> np.ndarray:
@@ -83,8 +81,8 @@ def test_wait_returns_when_the_places_are_resolved_and_not_before() -> None:
     store.resolve(2, row(2))
     assert not woken.wait(0.05)  # place 0 is open
     store.resolve(0, None)
-    assert woken.wait(30)
-    waiter.join(30)
+    assert woken.wait(HANG)
+    waiter.join(HANG)
 
 
 # ---- in a model
@@ -92,8 +90,32 @@ def test_wait_returns_when_the_places_are_resolved_and_not_before() -> None:
 
 @pytest.fixture
 def model(tiny_model: Path) -> Iterator[TransferLearningModel]:
-    with TransferLearningModel(tiny_model, seed=7) as opened:
+    """One thread computes the bottlenecks."""
+    with TransferLearningModel(tiny_model, num_threads=1, seed=7) as opened:
         yield opened
+
+
+class Late:
+    """An image that is there once its gate opens."""
+
+    def __init__(self, image: Any, gate: threading.Event) -> None:
+        self.image, self.gate, self.asked = image, gate, threading.Event()
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        self.asked.set()
+        assert self.gate.wait(HANG)
+        return self.image
+
+
+def losses_of(folder: Path, *added: list) -> list[float]:
+    """The loss of an epoch after each group of samples, one added after the other, from the seed 7."""
+    losses = []
+    with TransferLearningModel(folder, num_threads=1, seed=7) as model:
+        for samples in added:
+            for future in model.add_samples(samples):
+                future.result(HANG)
+            losses += model.train(1).result(HANG)
+    return losses
 
 
 def test_an_unknown_class_is_refused_at_once(model: TransferLearningModel, draw: Callable) -> None:
@@ -104,52 +126,85 @@ def test_an_unknown_class_is_refused_at_once(model: TransferLearningModel, draw:
 
 
 def test_too_few_samples_is_upstreams_text(model: TransferLearningModel, draw: Callable) -> None:
-    for future in model.add_samples(draw(3)):
-        future.result()
+    model.add_samples(draw(3))
     for start in (model.train, model.epochs):
         with pytest.raises(DataError) as caught:
             start(1)
         assert str(caught.value) == "Too few samples to start training: need 5, got 3"
     model.add_samples(draw(2))
-    assert len(model.train(1).result()) == 1  # as many as a batch will do
+    assert len(model.train(1).result(HANG)) == 1  # as many as a batch will do
 
 
 def test_samples_that_fail_do_not_count(model: TransferLearningModel, draw: Callable, tmp_path: Path) -> None:
-    samples = [*draw(4), (tmp_path / "gone.png", "red")]
-    futures = model.add_samples(samples)
+    model.add_samples(draw(4))
     with pytest.raises(ImageError, match=r"gone\.png"):
-        futures[-1].result()
+        model.add_sample(tmp_path / "gone.png", "red").result(HANG)
     with pytest.raises(DataError, match="need 5, got 4"):
         model.train(1)
 
 
-class Late:
-    """An image that is there once ``ready()`` returns."""
-
-    def __init__(self, image: Array, ready: Callable[[], object]) -> None:
-        self.image, self.ready = image, ready
-
-    def __array__(self, *_: Any, **__: Any) -> Array:
-        self.ready()
-        return self.image
+def test_a_training_whose_samples_fail_says_so(model: TransferLearningModel, draw: Callable, tmp_path: Path) -> None:
+    late: Any = Late(None, threading.Event())  # no image
+    model.add_samples([*draw(4), (late, "red")])
+    training = model.train(1)
+    late.gate.set()
+    with pytest.raises(DataError, match=r"^Too few samples to start training: need 5, got 4$"):
+        training.result(HANG)
 
 
 def test_the_pool_does_not_change_the_order(tiny_model: Path, draw: Callable) -> None:
-    """Each image is ready after the one behind it; the losses are those of images that came one by one."""
-    samples, losses = draw(12), []
-    for threads in (1, 12):
-        with TransferLearningModel(tiny_model, num_threads=threads, seed=7) as opened:
-            futures: list[Future] = []
-            all_added = threading.Event()
+    """Each image is there after the one behind it was computed."""
+    samples = draw(12)
+    computed = [threading.Event() for _ in samples]
+    computed.append(threading.Event())
+    computed[-1].set()
+    with TransferLearningModel(tiny_model, num_threads=12, seed=7) as model:
+        for i, (image, name) in enumerate(samples):
+            late: Any = Late(image, computed[i + 1])
+            model.add_sample(late, name).add_done_callback(lambda _, done=computed[i]: done.set())
+        assert model.train(1).result(HANG) == losses_of(tiny_model, samples)
 
-            def ready(i: int, futures: list[Future] = futures, all_added: threading.Event = all_added) -> None:
-                all_added.wait(60)
-                futures[i + 1].result(60)
 
-            for i, (image, name) in enumerate(samples):
-                late = threads > 1 and i + 1 < len(samples)
-                given: Any = Late(image, partial(ready, i)) if late else image
-                futures.append(opened.add_sample(given, name))
-            all_added.set()
-            losses.append(opened.train(3).result())
-    assert losses[0] == losses[1]
+def test_a_training_waits_for_the_samples_added_before_it(
+    model: TransferLearningModel, tiny_model: Path, draw: Callable
+) -> None:
+    samples = draw(6)
+    late: Any = Late(samples[-1][0], threading.Event())
+    model.add_samples([*samples[:-1], (late, samples[-1][1])])
+    training = model.train(1)
+    assert late.asked.wait(HANG)
+    assert not training.done()
+    late.gate.set()
+    assert training.result(HANG) == losses_of(tiny_model, samples)
+
+
+def test_samples_added_during_a_training_join_at_its_next_epoch(
+    model: TransferLearningModel, tiny_model: Path, draw: Callable
+) -> None:
+    def add(epoch: int, _: float) -> None:
+        if epoch == 0:
+            for added in model.add_samples(draw(8, seed=1)):
+                added.result(HANG)
+
+    model.add_samples(draw(12))
+    assert model.train(3, add).result(HANG) == losses_of(tiny_model, draw(12), draw(8, seed=1), [])
+    assert model.sample_count == 20
+
+
+def test_cancelled_and_failed_samples_do_not_hold_a_training_up(
+    model: TransferLearningModel, tiny_model: Path, draw: Callable, tmp_path: Path
+) -> None:
+    """The late image keeps the only thread busy, so that those behind it can still be cancelled."""
+    (tmp_path / "note.png").write_text("no picture")
+    samples = draw(8)
+    late: Any = Late(samples[0][0], threading.Event())
+    model.add_sample(late, samples[0][1])
+    cancelled = model.add_sample(*samples[1])
+    failed = model.add_sample(tmp_path / "note.png", "red")
+    model.add_samples(samples[2:])
+    assert cancelled.cancel()
+    training = model.train(1)
+    late.gate.set()
+    assert training.result(HANG) == losses_of(tiny_model, [samples[0], *samples[2:]])
+    assert isinstance(failed.exception(), ImageError)
+    assert model.sample_count == 7

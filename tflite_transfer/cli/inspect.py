@@ -31,8 +31,8 @@ def _text(found: dict[str, Any]) -> Iterator[str]:
         yield f"bundle {found['bundle']}, batch {found['batch']}, classes: {_classes(found)}"
         for role, kernel in found["kernels"].items():
             yield f"  {role + '.tflite':20} numpy backend: {kernel}"
-    for name, file in found["files"].items():
         yield ""
+    for name, file in found["files"].items():
         yield from _file(name, file)
 
 

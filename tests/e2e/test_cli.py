@@ -1,0 +1,284 @@
+"""The command line on real and on tiny models: what it prints, what it writes, how it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from tflite_transfer import TransferLearningModel, __version__
+from tflite_transfer.cli.app import main, main_convert
+from tflite_transfer.converter.convert import convert
+from tflite_transfer.converter.options import ConversionOptions
+from tflite_transfer.dataset import read_folder, samples
+from tflite_transfer.reference.tflite.bundle import ROLES
+
+BACKENDS = ("numpy", "tflite")
+BASE = Path(__file__).parents[2] / "demo" / "base.tflite"
+CLASSES = ("Bag", "Sneaker", "T-shirt", "Trouser")
+COMMAND = [sys.executable, "-c", "from tflite_transfer.cli.app import main; main()"]
+HANG = 120  # seconds
+
+
+class Ended(NamedTuple):
+    code: Any
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command line in this process."""
+
+    def run_main(*words: object, entry: Callable[[], None] = main) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tflite-transfer", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            entry()
+        out, err = capsys.readouterr()
+        return Ended(ended.value.code, out, err)
+
+    return run_main
+
+
+def the_json(ended: Ended) -> dict[str, Any]:
+    """Standard output, which must be one JSON object and nothing else."""
+    assert ended.code == 0, ended.err
+    assert ended.out.count("\n") == 1
+    return json.loads(ended.out)
+
+
+# ---- the main job, on the demo's base
+
+
+@pytest.fixture(scope="module")
+def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = ConversionOptions(
+        out_model_dir=tmp_path_factory.mktemp("demo") / "model", optimizer="adam", base_tflite=BASE, head_softmax=True,
+        train_batch_size=10, class_names=CLASSES,
+    )  # fmt: skip
+    return convert(options)
+
+
+@pytest.fixture(scope="module")
+def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six of the demo's photos in each class."""
+    folder = tmp_path_factory.mktemp("few")
+    for name, images in read_folder(photos / "train").items():
+        (folder / name).mkdir()
+        for image in images[:6]:
+            (folder / name / image.name).symlink_to(image)
+    return folder
+
+
+@pytest.mark.parametrize("sign", ["-", "_"])
+@pytest.mark.parametrize(("entry", "first"), [(main, ["convert"]), (main_convert, [])])
+def test_convert(run: Callable, demo_model: Path, entry: Callable, first: list[str], sign: str, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "model"
+    given = {
+        "base_tflite": BASE, "num_classes": 4, "train_batch_size": 10, "optimizer": "adam", "out_model_dir": out,
+        "class_names": ",".join(CLASSES),
+    }  # fmt: skip
+    flags = [f"--{name.replace('_', sign)}={value}" for name, value in given.items()]
+    ended = run(*first, f"--head{sign}softmax", *flags, entry=entry)
+    assert ended.code == 0, ended.err
+    assert re.findall(r"(\w+)\.tflite  [\d,]+ bytes", ended.out) == sorted(ROLES)
+    for role in ROLES:  # the flags mean what the options mean
+        assert (out / f"{role}.tflite").read_bytes() == (demo_model / f"{role}.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_train_evaluate_predict(run: Callable, demo_model: Path, few: Path, backend: str, tmp_path: Path) -> None:
+    common = ("--backend", backend, "--json", "--json_out", tmp_path / "out.json")
+    state = tmp_path / "a.safetensors"
+    ended = run("train", demo_model, few, "--state", state, "--epochs", 15, "--seed", 1, *common)
+    trained = the_json(ended)
+    assert list(trained) == ["epochs", "losses", "validation_accuracy", "steps", "seconds", "state"]
+    assert (trained["epochs"], trained["steps"], len(trained["losses"])) == (15, 45, 15)
+    assert trained["losses"][-1] < 0.5 * trained["losses"][0]
+    assert (trained["validation_accuracy"], trained["state"]) == (None, str(state))
+    assert json.loads((tmp_path / "out.json").read_text()) == trained
+    lines = re.findall(r"^epoch (\d+)/15 loss ([\d.]+)$", ended.err, re.MULTILINE)
+    assert [(int(n), float(loss)) for n, loss in lines] == [
+        (i, round(v, 6)) for i, v in enumerate(trained["losses"], 1)
+    ]
+
+    found = the_json(run("evaluate", demo_model, few, "--state", state, *common))
+    assert list(found) == ["accuracy", "loss", "per_class", "confusion", "samples", "backend"]
+    assert (found["samples"], found["backend"]) == (24, backend)
+    assert found["accuracy"] == np.trace(found["confusion"]) / 24 >= 0.9
+    assert list(found["per_class"]) == list(CLASSES)
+    with TransferLearningModel(demo_model, backend=backend) as model:
+        model.restore(state)
+        expected = model.evaluate(samples(read_folder(few)))
+    assert (found["loss"], found["confusion"]) == (expected.loss, expected.confusion.tolist())
+
+    images = [few / "Trouser" / "00.png", few / "Bag" / "01.png"]
+    named = the_json(run("predict", demo_model, *images, "--state", state, "--top", 2, *common))
+    assert named["backend"] == backend
+    assert [(p["image"], p["top"][0]["class"], len(p["top"])) for p in named["predictions"]] == [
+        (str(images[0]), "Trouser", 2), (str(images[1]), "Bag", 2),
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "out.json").read_text()) == named
+    text = run("predict", demo_model, images[0], "--state", state, "--backend", backend)
+    assert re.fullmatch(rf"{images[0]}: Trouser 0\.\d{{4}}(, [\w-]+ 0\.\d{{4}}){{2}}\n", text.out)
+
+
+def test_inspect(run: Callable, demo_model: Path) -> None:
+    found = the_json(run("inspect", demo_model, "--json"))
+    assert (found["batch"], found["classes"], found["class_names"]) == (10, 4, list(CLASSES))
+    assert found["kernels"]["train_head"] == "softmax cross-entropy"
+    assert list(found["files"]) == [f"{role}.tflite" for role in ROLES]
+    one = the_json(run("inspect", demo_model / "optimizer.tflite", "--json"))
+    assert one["files"]["optimizer.tflite"] == found["files"]["optimizer.tflite"]
+    assert one["files"]["optimizer.tflite"]["signatures"][0]["key"] == "optimizer"
+    text = run("inspect", demo_model)
+    assert text.code == 0
+    assert "optimizer.tflite     numpy backend: Adam (learning_rate 0.001" in text.out
+    assert "signature bottleneck(image) -> bottleneck" in text.out
+    assert "DEPTHWISE_CONV_2D(" in text.out
+
+
+# ---- training, on a tiny model
+
+
+def train(run: Callable, model: Path, data: Path, state: Path, *words: object) -> dict[str, Any]:
+    return the_json(run("train", model, data, "--state", state, "--json", *words))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_resuming_equals_an_uninterrupted_training(
+    run: Callable, tiny_models: Mapping[str, Path], tiny_photos: Path, optimizer: str, tmp_path: Path
+) -> None:
+    job = (run, tiny_models[optimizer], tiny_photos)
+    whole = train(*job, tmp_path / "whole", "--seed", 4, "--epochs", 5)
+    first = train(*job, tmp_path / "part", "--seed", 4, "--epochs", 2)
+    second = train(*job, tmp_path / "part", "--resume", tmp_path / "part", "--epochs", 3)  # onto itself
+    assert first["losses"] + second["losses"] == whole["losses"]
+    expected, found = load_file(tmp_path / "whole"), load_file(tmp_path / "part")
+    assert list(expected) == list(found)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_a_state_is_replaced_only_when_asked(
+    run: Callable, tiny_model: Path, tiny_photos: Path, tmp_path: Path
+) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    train(run, tiny_model, tiny_photos, a, "--epochs", 1)
+    train(run, tiny_model, tiny_photos, b, "--epochs", 2)
+    old = a.read_bytes()
+    for words in ([], ["--resume", b]):  # another state's continuation would replace it too
+        ended = run("train", tiny_model, tiny_photos, "--state", a, *words)
+        assert ended.code == 2
+        assert re.search("error: there is a state .*/a already: --resume goes on from it, --overwrite", ended.err)
+        assert a.read_bytes() == old
+    train(run, tiny_model, tiny_photos, a, "--epochs", 1, "--overwrite")
+    assert a.read_bytes() != old
+
+
+def test_validation_split(run: Callable, tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    """A quarter of 3 x 4 images is held back: 9 are left, two steps of 5."""
+    words = ("--epochs", 2, "--seed", 3, "--validation_split", 0.25)
+    first, again = (train(run, tiny_model, tiny_photos, tmp_path / n, *words) for n in "ab")
+    assert first["steps"] == 4
+    assert first["validation_accuracy"] in (0, 1 / 3, 2 / 3, 1)
+    assert first["losses"] == again["losses"]
+    text = run("train", tiny_model, tiny_photos, "--state", tmp_path / "c", *words).out
+    assert f"validation accuracy {first['validation_accuracy']:.4f}\n4 steps, " in text
+
+
+def test_plot(run: Callable, tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    train(run, tiny_model, tiny_photos, tmp_path / "a", "--epochs", 3, "--plot", tmp_path / "loss.png")
+    with Image.open(tmp_path / "loss.png") as plot:
+        assert plot.format == "PNG"
+        assert np.asarray(plot.convert("RGB")).reshape(-1, 3).std(axis=0).min() > 5  # something is drawn
+
+
+def test_losses_that_are_no_numbers(run: Callable, make_model: Callable, tiny_photos: Path, tmp_path: Path) -> None:
+    """A rate beyond all reason: JSON has no NaN."""
+    losses = train(run, make_model(rate=1e38), tiny_photos, tmp_path / "a", "--epochs", 4)["losses"]
+    assert losses[-1] is None
+
+
+# ---- processes
+
+
+def test_the_installed_commands() -> None:
+    scripts = Path(sys.executable).parent
+    told = subprocess.run([scripts / "tflite-transfer", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout == f"tflite-transfer {__version__}\n"
+    told = subprocess.run([scripts / "tflite-transfer-convert", "-h"], capture_output=True, text=True, check=True)
+    assert "--sgd_learning_rate" in told.stdout
+
+
+def test_ctrl_c_saves_the_last_finished_epoch(
+    tiny_models: Mapping[str, Path], tiny_photos: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "a.safetensors"
+    words = ["train", tiny_models["adam"], tiny_photos, "--state", state, "--epochs", 10**9, "--seed", 5, "--json"]
+    with subprocess.Popen([*COMMAND, *map(str, words)], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).startswith("epoch 3/"):
+            assert line, "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HANG)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    with (
+        TransferLearningModel(tiny_models["adam"], state=state) as saved,
+        TransferLearningModel(tiny_models["adam"], seed=5) as again,
+    ):
+        again.add_samples(samples(read_folder(tiny_photos)))
+        epochs = saved.state().epoch
+        assert epochs >= 3
+        again.train(epochs).result()
+        for kind in ("params", "slots"):
+            for name, value in getattr(again.state(), kind).items():
+                np.testing.assert_array_equal(getattr(saved.state(), kind)[name], value)
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    """An image that comes through a pipe: the process stands where it reads it."""
+    (tmp_path / "data" / "red").mkdir(parents=True)
+    os.mkfifo(tmp_path / "data" / "red" / "a.png")
+    words = ["train", tiny_model, tmp_path / "data", "--state", tmp_path / "a", "--json"]
+    with subprocess.Popen([*COMMAND, *map(str, words)], stdout=-1, stderr=-1, text=True) as process:
+        with (tmp_path / "data" / "red" / "a.png").open("wb"):  # waits for the reader
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HANG)
+    assert (process.returncode, out, err) == (130, "", "")
+    assert not (tmp_path / "a").exists()
+
+
+MISSING = {  # package: what needs it, what is told
+    "ai_edge_litert": (
+        "predict {model} x.png --backend tflite",
+        "the TFLite backend needs ai-edge-litert: {pip}[tflite]'",
+    ),
+    "matplotlib": ("train {model} {photos} --state a --plot a.png", "a plot needs matplotlib: {pip}[plot]'"),
+    "tensorflow": (
+        "convert --base_mobilenetv2 --head_softmax --optimizer=adam --out_model_dir=out",
+        "this base (Keras or SavedModel) needs tensorflow: {pip}[convert]'",
+    ),
+}
+
+
+@pytest.mark.parametrize("package", MISSING)
+def test_a_missing_extra_is_one_line(package: str, tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    words, message = MISSING[package]
+    code = f"import sys; sys.modules['{package}'] = None; from tflite_transfer.cli.app import main; main()"
+    command = [sys.executable, "-c", code, *words.format(model=tiny_model, photos=tiny_photos).split()]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    line = message.format(pip="pip install 'tflite-transfer")
+    assert (ended.returncode, ended.stderr) == (1, f"tflite-transfer: error: {line}\n")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,79 @@
+"""The example that watches a folder: photos become samples, training can be paused, others are predicted meanwhile."""
+
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tflite_transfer import TransferLearningModel
+
+ROOT = Path(__file__).parents[2]
+HANG = 120  # seconds
+
+
+class Live:
+    """The running example: lines in, lines out."""
+
+    def __init__(self, *words: object) -> None:
+        command = [sys.executable, "-u", str(ROOT / "examples" / "live.py"), *map(str, words)]
+        self.process = subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True, cwd=ROOT)
+        self.lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def wait_for(self, start: str) -> str:
+        """The next line that starts so."""
+        while not (line := self.lines.get(timeout=HANG)).startswith(start):
+            pass
+        return line
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+
+@pytest.fixture
+def live(tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> Iterator[Live]:
+    """Watches a copy of the tiny photos in which the class blue has no folder yet."""
+    shutil.copytree(tiny_photos, tmp_path / "watched")
+    shutil.move(tmp_path / "watched" / "blue", tmp_path / "later")
+    shutil.copy(tiny_photos / "red" / "00.png", tmp_path / "watched" / "new.png")
+    running = Live(tiny_model, tmp_path / "watched", "--state", tmp_path / "learned.safetensors")
+    yield running
+    running.process.kill()
+    running.process.communicate()
+
+
+def test_watch_pause_resume_quit(live: Live, tiny_model: Path, tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    assert live.wait_for("epoch ").endswith(", 8 samples\n")
+    assert (watched / "blue").is_dir()  # made for photos to come
+    (watched / "blue" / "broken.png").write_text("no picture")
+    for photo in (tmp_path / "later").iterdir():
+        photo.rename(watched / "blue" / photo.name)
+    assert "broken.png is not an image" in live.wait_for("skipped: ")
+    while not live.wait_for("epoch ").endswith(", 12 samples\n"):
+        pass
+    assert live.wait_for("  new.png: ").endswith("%\n")
+    live.say("p")
+    live.wait_for("paused")
+    live.say("r")
+    live.wait_for("training")
+    live.wait_for("epoch ")
+    live.say("q")
+    assert live.process.wait(HANG) == 0
+    assert live.process.stderr is not None
+    assert "Traceback" not in live.process.stderr.read()
+    with TransferLearningModel(tiny_model, state=tmp_path / "learned.safetensors") as model:
+        assert model.state().epoch > 10
+        assert model.predict(watched / "new.png")[0].class_name == "red"
