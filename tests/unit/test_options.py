@@ -40,7 +40,7 @@ BAD = {
     "two bases": ({"base_mobilenetv2": True}, "got --base_mobilenetv2, --base_tflite"),
     "absent base": ({"base_tflite": Path("gone.tflite")}, "--base_tflite gone.tflite is not a file"),
     "absent folder": ({"base_tflite": None, "base_model_dir": Path("gone")}, "--base_model_dir gone is not a folder"),
-    "empty folder name": ({"base_tflite": None, "base_model_dir": Path("")}, "holds no SavedModel (saved_model.pb)"),
+    "empty folder name": ({"base_tflite": None, "base_model_dir": Path()}, "holds no SavedModel (saved_model.pb)"),
     "keras ending": ({"base_tflite": None, "base_keras_model": Path(__file__)}, "must end in .keras or .h5"),
     "weights": ({"base_weights": Path("w.h5")}, "--base_weights goes with --base_mobilenetv2"),
     "alpha": ({"alpha": 1.0}, "--alpha goes with --base_mobilenetv2"),
