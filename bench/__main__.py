@@ -1,4 +1,4 @@
-"""``python -m bench [SUBSTRING] [--json FILE]``: how many times faster the numpy backend is than LiteRT, one thread each.
+"""``python -m bench [SUBSTRING] [--json FILE]``: how many times faster the numpy backend is than LiteRT, one thread.
 
 Each case is validated first. Both sides take turns; the table shows medians over 15 rounds and, in brackets, the
 quartiles of the ratio. LiteRT's side is its bare ``invoke``: no copies, no Python.

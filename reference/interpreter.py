@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.plan import Step, bind, constant, prepared
+from tflite_transfer.reference.constants import constant
+from tflite_transfer.reference.plan import Step, bind, prepared
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, TransferError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Tensor
 from tflite_transfer.reference.tflite.reader import read

@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from tflite_transfer.reference.constants import NARROW
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.table import TABLE, Kernel
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS as ACTIVATION_NAMES
 from tflite_transfer.reference.tflite.enums import PADDINGS, TENSOR_TYPES
 from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
-from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Quantization, Subgraph, Tensor
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Subgraph
 
 # Options that say how a quantised kernel computes: they change nothing in float arithmetic.
 _NO_EFFECT = frozenset({"asymmetric_quantize_inputs", "quantized_bias_type", "pot_scale_int16", "weights_format"})
 
 # The activations that only keep a value within bounds: a fast kernel may take them as ``bounds``.
 _BOUNDS = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-
-_NARROW = frozenset({"INT8", "UINT8", "INT16", "INT4"})
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ def bind(model: Model, graph: Subgraph, fast: Mapping[str, Kernel]) -> list[Step
     missing = sorted(set(missing_operators(graph)))
     if missing:
         raise UnsupportedOpError(
-            f"{model.source} needs {len(missing)} operator(s) that the NumPy backend does not have: {', '.join(missing)}. "
-            "Run it with the TFLite backend (--backend tflite), or add them to reference/ops/table.py.",
+            f"{model.source} needs {len(missing)} operator(s) that the NumPy backend does not have: "
+            f"{', '.join(missing)}. Run it with the TFLite backend (--backend tflite), "
+            "or add them to reference/ops/table.py.",
             missing,
         )
     last_use = {t: n for n, o in enumerate(graph.operators) for t in (*o.inputs, *o.outputs)}
@@ -104,7 +104,7 @@ def missing_operators(graph: Subgraph) -> Iterator[str]:
             tensor = graph.tensors[i] if i >= 0 else None
             if tensor and (tensor.type not in DTYPES or tensor.extra.get("sparsity")):
                 yield f"{operator.name} on {tensor.type.lower()}"
-            elif tensor and tensor.type in _NARROW and tensor.quantization and tensor.data is None:
+            elif tensor and tensor.type in NARROW and tensor.quantization and tensor.data is None:
                 yield f"{operator.name} on quantised {tensor.type.lower()}"
         accepted = _parameters(TABLE[operator.opcode])
         for name, value in operator.options.items():
@@ -136,24 +136,3 @@ def _activation_name(operator: Operator) -> str:
 
 def _activation(operator: Operator) -> Kernel | None:
     return ACTIVATIONS.get(_activation_name(operator))
-
-
-def constant(tensor: Tensor) -> Array:
-    """A constant's value as the float kernels take it: quantised weights widened, ``scale * (stored - zero)``."""
-    if tensor.data is None:
-        return np.zeros(tensor.shape, DTYPES[tensor.type])  # without elements: the file has nothing to hold
-    if tensor.quantization is None or tensor.quantization.scale.size == 0 or tensor.type not in _NARROW:
-        return tensor.data
-    return widen(tensor.data, tensor.quantization)
-
-
-def widen(stored: Array, quantization: Quantization) -> Array:
-    """``scale * (stored - zero_point)`` in float32, per tensor or per index of the quantised axis. (...) -> (...)."""
-    along = [1] * stored.ndim
-    if quantization.scale.size > 1:
-        along[quantization.axis] = -1
-    else:
-        along = []
-    scale = quantization.scale.reshape(along)
-    zero = quantization.zero_point.astype(np.float32).reshape(along)
-    return (stored.astype(np.float32) - zero) * scale

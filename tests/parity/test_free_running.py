@@ -53,20 +53,22 @@ def files(**options: Any) -> Bundle:
 def photos() -> dict[str, Photos]:
     """For each backend."""
     model = files(**HEADS["sgd"])
-    low, high = model.input_range
+    (height, width, depth), (low, high) = model.image_shape, model.input_range
     images: dict[str, tuple[Array, Array]] = {}
     for part in ("train", "test"):
         folders = read_folder(DEMO / "photos" / part)
         pairs = list(samples(folders))
-        pixels = np.stack([load_image(path, model.image_shape) for path, _ in pairs])
-        images[part] = pixels * np.float32(high - low) + np.float32(low), np.array(
-            [list(folders).index(name) for _, name in pairs]
-        )
+        pixels = np.stack([load_image(path, (height, width, depth)) for path, _ in pairs])
+        classes = np.array([list(folders).index(name) for _, name in pairs])
+        images[part] = pixels * np.float32(high - low) + np.float32(low), classes
     found = {}
     for name in ("numpy", "tflite"):
         backend = open_backend(name, model)
-        parts = [(np.concatenate([backend.bottlenecks(x[i : i + 20]) for i in range(0, len(x), 20)]), y) for x, y in images.values()]
-        found[name] = Photos(*parts[0], *parts[1])
+        train, test = (
+            np.concatenate([backend.bottlenecks(x[i : i + 20]) for i in range(0, len(x), 20)])
+            for x, _ in images.values()
+        )
+        found[name] = Photos(train, images["train"][1], test, images["test"][1])
     return found
 
 

@@ -16,7 +16,7 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.reference.tflite.bundle import Bundle
 
 UNIT = 2.0**-24
-# The c of the gradients, with which their error is carried into Adam: see test_training_steps.py.
+# The c of the gradients, with which their error is carried into Adam: measured in test_training_steps.py.
 GRADIENT_C = 40.0
 # An absolute error of this many units is a denormal number lost: c 2^-126 in all.
 DENORMAL = 2.0**-126 / UNIT
@@ -151,10 +151,12 @@ def _adam(
     return Quantity(w - move, terms), Quantity(new_m, m_terms + a1 * grad.terms), Quantity(new_v, v_terms)
 
 
-def needed(found: Array, exact: Quantity) -> float:
+def needed(found: Array | np.generic, exact: Quantity) -> float:
     """The least c with ``|found - exact| <= c 2^-24 terms``; NaN where anything is NaN."""
-    excess = np.abs(_wide(found) - exact.value) / (exact.terms + DENORMAL)
-    return float(np.max(excess)) / UNIT
+    excess = np.atleast_1d(found - exact.value)
+    np.abs(excess, out=excess)
+    excess /= exact.terms + DENORMAL
+    return float(excess.max()) / UNIT
 
 
 def _blocks(a: Array) -> Iterator[Any]:

@@ -113,7 +113,7 @@ def test_the_first_loss_is_ln_c(classes: int, examples: int) -> None:
     y = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, examples)]
     ws, bs = np.zeros((6, classes), np.float32), np.zeros(classes, np.float32)
     loss = head.gradients(x, y, ws, bs).loss
-    # Every example's loss is the float32 nearest to ln C. The mean of 20 of them is up to 2 ulp off, which is their sum.
+    # Every example's loss is the float32 nearest to ln C. Seen: the mean of 20 of them is up to 2 ulp off.
     np.testing.assert_array_max_ulp(loss, np.float32(np.log(classes)), 0 if examples == 1 else 2)
     np.testing.assert_array_equal(head.predict(x, ws, bs), np.full((examples, classes), 1 / classes, np.float32))
 
@@ -141,7 +141,10 @@ def test_log_softmax_is_finite(z: Array) -> None:
 
 
 @fixed
-@given(arrays(np.int32, st.tuples(st.integers(1, 5), st.integers(2, 9)), elements=st.integers(-9999, 9999)), st.integers(-9999, 9999))
+@given(
+    arrays(np.int32, st.tuples(st.integers(1, 5), st.integers(2, 9)), elements=st.integers(-9999, 9999)),
+    st.integers(-9999, 9999),
+)
 def test_a_shift_of_all_logits_is_ignored(whole: Array, shift: int) -> None:
     """Bit for bit, where the shift itself is exact: whole numbers."""
     z = whole.astype(np.float32)
@@ -188,7 +191,10 @@ def test_the_gradient_of_a_row_of_logits_sums_to_zero(given_problem: tuple[Array
 def test_relabelling_permutes(given_problem: tuple[Array, ...], seed: int) -> None:
     x, y, ws, bs = given_problem
     order = np.random.default_rng(seed).permutation(len(bs))
-    found, exact = head.gradients(x, y[:, order], ws[:, order], bs[order]), training.gradients({}, {"ws": ws, "bs": bs}, x, y)
+    found, exact = (
+        head.gradients(x, y[:, order], ws[:, order], bs[order]),
+        training.gradients({}, {"ws": ws, "bs": bs}, x, y),
+    )
     assert training.needed(found.loss, exact["loss"]) <= LOSS_C
     for name, part in (("grad_ws", found.ws), ("grad_bs", found.bs)):
         assert training.needed(part[..., np.argsort(order)], exact[name]) <= GRADIENT_C

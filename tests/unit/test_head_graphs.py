@@ -19,7 +19,6 @@ from tflite_transfer.converter.head import SoftmaxHead
 from tflite_transfer.converter.optimizers import SGD, Adam
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.reference.tflite.builder import GraphBuilder
-from tflite_transfer.reference.tflite.graph import Subgraph
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.writer import write
 
@@ -107,9 +106,7 @@ def test_the_bases_shape_is_the_heads() -> None:
 def described(content: bytes) -> Any:
     """Names, shapes with -1 where they are free, types, constants, and operators with their wiring."""
     graph = read(content).main
-    tensors = [
-        (t.name, t.free_shape, t.type, None if t.data is None else t.data.tolist()) for t in graph.tensors
-    ]
+    tensors = [(t.name, t.free_shape, t.type, None if t.data is None else t.data.tolist()) for t in graph.tensors]
     operators = [(o.opcode, o.inputs, o.outputs, dict(o.options)) for o in graph.operators]
     return tensors, operators, graph.inputs, graph.outputs
 
@@ -145,7 +142,9 @@ def test_names_positions_and_free_sizes(optimizer: str, expected: Any, l2: float
         sides = interpreter.get_input_details(), interpreter.get_output_details()
         for details, wanted in zip(sides, (inputs, outputs), strict=True):
             # LiteRT may leave the signature of a tensor of fixed shape empty.
-            found = [(d["name"], tuple(d["shape_signature"] if len(d["shape_signature"]) else d["shape"])) for d in details]
+            found = [
+                (d["name"], tuple(d["shape_signature"] if len(d["shape_signature"]) else d["shape"])) for d in details
+            ]
             assert found == list(wanted.items())
         assert interpreter.get_signature_list() == {role: {"inputs": sorted(inputs), "outputs": sorted(outputs)}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ FIFTH = 1 / float(F(0.2))  # the original converter multiplies by 1 / 5 in float
 Arrays = list[np.ndarray[Any, Any]]
 N = 4  # examples, features, classes: all the same, so that most wrong graphs run too
 PARAMETERS = {"ws": (N, N), "bs": (N,)}
+optimizer = partial(recognize_optimizer, parameters=2)
 
 
 def upstream(optimizer: str, role: str) -> Subgraph:
@@ -40,10 +42,6 @@ def ours(g: GraphBuilder) -> Subgraph:
 MOMENTS = ours(optimizers.Adam(0.03, 0.8, 0.9, 1e-3).graph(PARAMETERS))
 ONE_RATE = ours(optimizers.SGD(0.1).graph(PARAMETERS))
 HEAD, HEAD_L2 = (ours(heads.SoftmaxHead((N,), N, N, l2).train_head()) for l2 in (None, 0.3))
-
-
-def optimizer(graph: Subgraph) -> SGD | Adam | None:
-    return recognize_optimizer(graph, 2)
 
 
 def gradients(rule: SoftmaxHead, given: Arrays) -> Arrays:
@@ -116,8 +114,10 @@ def is_what_it_was_taken_for(known: Known, graph: Subgraph) -> bool:
     if not rule:
         return True
     given, found = computed(graph)
-    expected = known.compute(rule, given)
-    return all(np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(found, expected, strict=True))  # 3.5e-6
+    with np.errstate(invalid="ignore"):  # a beta above 1
+        expected = known.compute(rule, given)
+    pairs = zip(found, expected, strict=True)
+    return all(np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True) for a, b in pairs)  # 3.5e-6
 
 
 def changed(graph: Subgraph, number: int, **fields: Any) -> Subgraph:
@@ -155,6 +155,9 @@ def changes(graph: Subgraph) -> Iterator[Subgraph]:
             yield from (rewired(graph, n, position, i) for i in graph.inputs if graph.tensors[i].shape == old.shape)
             if old.data is not None and operator.opcode != "RESHAPE":  # only one target fits the product behind it
                 yield from (with_constant(graph, n, position, old.data + k) for k in (1, -1))
+    for n, old in enumerate(graph.tensors):  # a constant, wherever it stands
+        if old.data is not None and not any(o.opcode == "RESHAPE" and n in o.inputs for o in graph.operators):
+            yield replace(graph, tensors=(*graph.tensors[:n], replace(old, data=old.data + 1), *graph.tensors[n + 1 :]))
     for i, j in zip(graph.outputs, graph.outputs[1:], strict=False):
         swapped = {i: j, j: i}
         yield replace(graph, outputs=tuple(swapped.get(k, k) for k in graph.outputs))
@@ -162,7 +165,7 @@ def changes(graph: Subgraph) -> Iterator[Subgraph]:
 
 @pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
 def test_whatever_is_recognised_computes_that(known):
-    """Of each graph's 14 to 313 changes, 64 to 89 % make another graph; the others only another order or constant."""
+    """Of each graph's 14 to 320 changes, 64 to 88 % make another graph; the others only another order or constant."""
     every = list(changes(known.graph))
     assert [n for n, graph in enumerate(every) if not is_what_it_was_taken_for(known, graph)] == []
     assert sum(not known.recognize(graph) for graph in every) > 0.6 * len(every) > 5

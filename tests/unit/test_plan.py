@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tflite_transfer.reference.constants import widen
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.plan import widen
 from tflite_transfer.reference.tflite import Model, Operator, Quantization, Signature
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, UnsupportedOpError
@@ -148,6 +148,14 @@ def test_an_operator_that_fails_names_its_place_and_shapes():
         ModelError, match=r"^the model: operator 1 \(BATCH_MATMUL\) cannot run on shapes \[\(2, 3\), \(2, 3\)\]: ."
     ):
         Interpreter(g.model("run")).run(x=X)
+
+
+def test_a_window_larger_than_the_image_is_refused():
+    window = {"padding": 1, "stride_h": 1, "stride_w": 1, "filter_height": 3, "filter_width": 2}
+    g = GraphBuilder()
+    g.output("y", g.op("MAX_POOL_2D", [g.input("x", (1, 2, 2, 1))], "y", (1, 0, 1, 1), **window))
+    with pytest.raises(ModelError, match=r"a window of 3 pixels does not fit into 2$"):
+        Interpreter(g.model("run")).run(x=np.zeros((1, 2, 2, 1), np.float32))
 
 
 @pytest.mark.parametrize(
