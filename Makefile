@@ -17,7 +17,7 @@ demo: .venv/installed  ## convert, train with both backends, predict; pictures i
 check: .venv/installed  ## lint, format, types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/pyright
+	.venv/bin/pyright --pythonpath .venv/bin/python
 
 test: check  ## what CI runs
 	.venv/bin/python -m pytest -n 2 -m "not full"

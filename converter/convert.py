@@ -37,7 +37,7 @@ def convert(options: ConversionOptions) -> Path:
 def build(base_content: bytes, options: ConversionOptions) -> dict[str, bytes]:
     """The five files' bytes, by role, from a base's .tflite."""
     source = options.base_tflite.name if options.base_tflite else "the base"
-    base = make_base(replace(read(base_content), source=source), options.base_layer, options.base_pooling)
+    base = make_base(read(base_content, source), options.base_layer, options.base_pooling)
     head = SoftmaxHead(base.bottleneck_shape, options.num_classes, options.train_batch_size, options.head_l2_reg)
     optimizer = _optimizer(options)
     described = _describe(base_content, base, head, optimizer, options)

@@ -107,7 +107,7 @@ class Matcher:
         if producer is None or not _is(producer, pattern):
             return
         orders = [producer.inputs]
-        if pattern.opcode in _COMMUTATIVE:
+        if pattern.opcode in _COMMUTATIVE and len(set(producer.inputs)) > 1:
             orders.append(producer.inputs[::-1])
         for inputs in orders:
             found: Iterator[Bindings] = iter([known])

@@ -69,7 +69,7 @@ def load_bundle(folder: str | Path) -> Bundle:
 
 def bundle(contents: Mapping[str, bytes], source: str = "the bundle") -> Bundle:
     """Check five files' bytes against each other."""
-    models = {role: _named(read(contents[role]), f"{role}.tflite") for role in ROLES}
+    models = {role: read(contents[role], f"{role}.tflite") for role in ROLES}
     ids = {role: _metadata(model) for role, model in models.items()}
     _one_origin(ids, source)
     shapes = _Shapes(models, source)
@@ -90,10 +90,6 @@ def bundle(contents: Mapping[str, bytes], source: str = "the bundle") -> Bundle:
         class_names=described.classes if described else None,
         input_range=described.input_range if described else (0.0, 1.0),
     )
-
-
-def _named(model: Model, source: str) -> Model:
-    return Model(model.subgraphs, model.signatures, model.metadata, model.description, source)
 
 
 def _metadata(model: Model) -> Metadata | None:

@@ -25,15 +25,16 @@ from tflite_transfer.reference.tflite.graph import (
 from tflite_transfer.reference.tflite.schema import tables
 
 
-def read(source: str | Path | bytes) -> Model:
-    """Read and check a .tflite, given by path or as bytes. Raises ModelError."""
+def read(source: str | Path | bytes, name: str | None = None) -> Model:
+    """Read and check a .tflite, given by path or as bytes; ``name`` is what errors call it. Raises ModelError."""
     if isinstance(source, bytes):
-        return _model(source, "the model")
+        return _model(source, name or "the model")
     path = Path(source)
     try:
-        return _model(path.read_bytes(), path.name)
+        content = path.read_bytes()
     except OSError as e:
         raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
+    return _model(content, name or path.name)
 
 
 def _model(data: bytes, source: str) -> Model:

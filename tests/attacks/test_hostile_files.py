@@ -24,7 +24,7 @@ from tflite_transfer.reference.tflite.graph import DTYPES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SECONDS = 1  # of CPU for one file. The slowest of those here took 10 ms to run, 60 ms to read
-ROOM = 40  # times the file's size, while reading: well-formed files took 8 to 22 (dicts, dataclasses), hostile ones 27
+ROOM = 40  # times the file's size, while reading: well-formed files took 8 to 22 (dicts, dataclasses), hostile ones 35
 WINDOW = {"padding": 0, "stride_h": 2, "stride_w": 1, "fused_activation_function": 1}
 
 
@@ -152,25 +152,28 @@ def test_reading_a_damaged_file_takes_a_small_multiple_of_its_size(file, damage)
             assert peak(read, data) < ROOM * len(data) + 10_000, (file, damage.__name__, number)
 
 
+def refused(data: bytes, message: str) -> None:
+    start = time.process_time()
+    with pytest.raises(ModelError, match=message):
+        read(data)
+    assert time.process_time() - start < SECONDS
+
+
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\0\0\0TFL2" + bytes(64)])
 def test_a_file_without_the_identifier_is_no_tflite_file(content):
-    with pytest.raises(ModelError, match=r"the model is not a \.tflite file: bytes 4 to 8 must be TFL3"):
-        read(content)
+    refused(content, r"^the model is not a \.tflite file: bytes 4 to 8 must be TFL3, and the file has .* bytes\.$")
 
 
 def test_a_file_of_the_identifier_alone_is_damaged():
-    with pytest.raises(ModelError, match="a value of 4 bytes stands at byte 8, and the file has 8 bytes"):
-        read(b"\x08\0\0\0TFL3")
+    refused(
+        b"\x08\0\0\0TFL3", r"^the model is damaged: a value of 4 bytes stands at byte 8, and the file has 8 bytes\.$"
+    )
 
 
 @pytest.mark.parametrize("word", [*range(0, 68, 2), 2**16, 2**31, 2**32 - 4, 2**32 - 1])
 def test_a_file_whose_words_all_point_at_one_another_is_refused(word):
     """Offsets, lengths and vtables are all the same word: 0 points at itself, -4 at what stands before it."""
-    data = word.to_bytes(4, "little") + b"TFL3" + word.to_bytes(4, "little") * 5_000
-    start = time.process_time()
-    with pytest.raises(ModelError):
-        read(data)
-    assert time.process_time() - start < SECONDS
+    refused(word.to_bytes(4, "little") + b"TFL3" + word.to_bytes(4, "little") * 5_000, "the model")
 
 
 @pytest.mark.parametrize(
@@ -186,8 +189,7 @@ def test_a_root_table_that_is_wrong_is_refused(place, value, message):
     root = int.from_bytes(data[:4], "little")
     at = root - int.from_bytes(data[root : root + 4], "little", signed=True) + place
     data[at : at + 2] = value.to_bytes(2, "little")
-    with pytest.raises(ModelError, match=message):
-        read(bytes(data))
+    refused(bytes(data), message)
 
 
 def vector(b: flatbuffers.Builder, offsets: list[int], length: int | None = None) -> int:
@@ -225,43 +227,11 @@ def test_the_hand_made_file_can_be_read_when_it_is_modest():
 
 @pytest.mark.parametrize("length", [2**31, 2**32 - 1, 5_000])
 def test_a_vector_that_is_longer_than_the_file_is_refused(length):
-    with pytest.raises(ModelError, match=f"the vector at byte .* has {length} entries, and the file has"):
-        read(one_table_for_all(3, 1, length))
+    refused(one_table_for_all(3, 1, length), f"the vector at byte .* has {length} entries, and the file has")
 
 
 @pytest.mark.parametrize(("tensors", "subgraphs", "rank"), [(20_000, 1, 0), (2_000, 2_000, 0), (500, 1, 10_000)])
 def test_a_file_that_would_blow_up_on_reading_is_refused(tensors, subgraphs, rank):
     data = one_table_for_all(tensors, subgraphs, rank=rank)
-    start = time.process_time()
-    with pytest.raises(ModelError, match="its tables point at one another so often that reading it would not end"):
-        read(data)
-    assert time.process_time() - start < SECONDS
+    refused(data, "its tables point at one another so often that reading it would not end")
     assert peak(read, data) < ROOM * len(data)
-
-
-@pytest.mark.parametrize(
-    ("opcode", "constants", "options", "message"),
-    [
-        ("FILL", [np.array([2**28, 1], np.int32), np.float32(1)], {}, "an array of shape .* would be made"),
-        ("PAD", [np.array([[0, 0], [0, 2**28], [0, 0], [0, 0]], np.int32)], {}, "an array of shape .* would be made"),
-        ("MAX_POOL_2D", [], {"filter_height": 2**28, "filter_width": 1}, "an array of shape .* would be made"),
-        ("MAX_POOL_2D", [], {"filter_height": 2**18, "filter_width": 1}, "a kernel of 262144 x 1 pixels"),
-        ("AVERAGE_POOL_2D", [], {"filter_height": 2**31 - 1, "filter_width": 1, "padding": 1}, "does not fit into 4"),
-        ("CONV_2D", [np.ones((1, 2, 2, 3), np.float32)], {"stride_h": 0}, "stride 0"),
-        ("DEPTHWISE_CONV_2D", [np.ones((1, 2, 2, 3), np.float32)], {"dilation_h_factor": -1}, "dilation -1"),
-    ],
-)
-@pytest.mark.parametrize("jit", [False, True])
-def test_what_an_operator_makes_is_bounded(opcode, constants, options, message, jit):
-    """Each would take gigabytes or hours, or read what is not its own."""
-    g = GraphBuilder()
-    numbers = [g.constant(str(n), value) for n, value in enumerate(constants)]
-    x = g.input("x", (1, 4, 4, 3))
-    window = {"stride_h": 1, "stride_w": 1, "padding": 0} | options if options else {}
-    g.output("y", g.op(opcode, numbers if opcode == "FILL" else [x, *numbers], "y", (1, 4, 4, 3), **window))
-
-    def run() -> None:
-        with pytest.raises(ModelError, match=rf"operator 0 \({opcode}\) cannot run on shapes .*: .*{message}"):
-            Interpreter(g.model("giant"), jit=jit).run(x=np.ones((1, 4, 4, 3), np.float32))
-
-    assert peak(run) < 3e7  # what may be padded has 16 MB

@@ -1,5 +1,6 @@
 """Threads: predicting, cancelling and closing while a training runs. Deadlines are for hangs, nothing else."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -16,19 +17,40 @@ from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.samples import SampleStore
 from tflite_transfer.training import Pace, epoch_batches
 
-HANG = 60  # seconds
+HANG = 30  # seconds
 FOREVER = 10**9  # epochs
 CLOSED = "^Cannot operate on terminating model$"
 Array = Any
 
 
+def in_thread(work: Callable[[], Any]) -> Future[Any]:
+    """Run in a thread of its own."""
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as e:
+            done.set_exception(e)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
 @pytest.fixture
-def model(tiny_model: Path, draw: Callable) -> Iterator[TransferLearningModel]:
+def model(tiny_model: Path, draw: Callable, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransferLearningModel]:
     """One thread for bottlenecks, twelve samples: three steps an epoch."""
-    with TransferLearningModel(tiny_model, num_threads=1, seed=7) as opened:
-        for added in opened.add_samples(draw(12)):
-            added.result(HANG)
-        yield opened
+    opened = TransferLearningModel(tiny_model, num_threads=1, seed=7)
+    for added in opened.add_samples(draw(12)):
+        added.result(HANG)
+    yield opened
+    closing = in_thread(opened.close)
+    try:
+        closing.result(HANG)
+    except TimeoutError:
+        monkeypatch.setattr(NumpyBackend, "train", None)  # ends the training that would not end
+        closing.result(HANG)
+        raise
 
 
 class Late:
@@ -43,20 +65,6 @@ class Late:
         return self.image
 
 
-def in_thread(work: Callable[[], object]) -> Future[object]:
-    """Run in a thread of its own."""
-    done: Future[object] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as e:
-            done.set_exception(e)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
-
-
 def confidences(model: TransferLearningModel, image: Array) -> tuple[tuple[str, float], ...]:
     return tuple((p.class_name, p.confidence) for p in model.predict(image))
 
@@ -64,30 +72,34 @@ def confidences(model: TransferLearningModel, image: Array) -> tuple[tuple[str, 
 # ---- predicting meanwhile
 
 
+@pytest.fixture
+def often() -> Iterator[None]:
+    """Threads change places all the time."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("backend", ["numpy", "tflite"])
 def test_predictions_see_one_set_of_parameters(backend: str, tiny_model: Path, draw: Callable) -> None:
     image, rng = draw(1)[0][0], np.random.default_rng(0)
     sets = [{"ws": rng.normal(size=(48, 3)), "bs": rng.normal(size=3)} for _ in range(2)]
-    over = threading.Event()
     with TransferLearningModel(tiny_model, backend=backend) as model:
         allowed = set()
         for params in sets:
             model.set_parameters(params)
             allowed.add(confidences(model, image))
-
-        def look() -> set:
-            seen = set()
-            while not over.is_set() or not seen:
-                seen.add(confidences(model, image))
-            return seen
-
-        lookers = [in_thread(look) for _ in range(2)]
-        for i in range(600):
-            model.set_parameters(sets[i % 2])
-        over.set()
-        seen = set().union(*(looker.result(HANG) for looker in lookers))  # type: ignore[arg-type]
+        lookers = [in_thread(lambda: {confidences(model, image) for _ in range(300)}) for _ in range(2)]
+        changes = 0
+        while not all(looker.done() for looker in lookers):
+            model.set_parameters(sets[changes % 2])
+            changes += 1
+        seen = set.union(*(looker.result(HANG) for looker in lookers))
     assert len(allowed) == 2
     assert seen <= allowed
+    assert changes > 2
 
 
 def steps_by_hand(model: TransferLearningModel, folder: Path, draw: Callable, epochs: int) -> list[Any]:
@@ -128,7 +140,7 @@ def test_predicting_does_not_wait_behind_new_samples(model: TransferLearningMode
     image = draw(1)[0][0]
     late: Any = Late(image)
     added = model.add_sample(late, "red")
-    assert len(in_thread(lambda: model.predict(image)).result(HANG)) == 3  # type: ignore[arg-type]
+    assert len(in_thread(lambda: model.predict(image)).result(HANG)) == 3
     told: Future[object] = Future()
     added.add_done_callback(lambda _: told.set_result(model.predict(image)))
     late.gate.set()
@@ -262,4 +274,4 @@ def test_a_close_while_images_are_predicted(model: TransferLearningModel, draw: 
 
     images: list[Any] = [image for image, _ in draw(40)]
     with pytest.raises(ClosedError, match=CLOSED):
-        model.predict_batch([Closing(), *images])  # type: ignore[list-item]
+        model.predict_batch([Closing(), *images])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from tflite_transfer.converter import head as heads
 from tflite_transfer.converter import optimizers
 from tflite_transfer.reference import head
 from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.matching import Matcher
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, adam, sgd
 from tflite_transfer.reference.recognize import SoftmaxHead, recognize_head, recognize_inference, recognize_optimizer
 from tflite_transfer.reference.tflite import Model, Subgraph, Tensor, read
@@ -121,7 +121,6 @@ def is_what_it_was_taken_for(known: Known, graph: Subgraph) -> bool:
 
 
 def changed(graph: Subgraph, number: int, **fields: Any) -> Subgraph:
-    """With other fields in one operator."""
     operators = list(graph.operators)
     operators[number] = replace(operators[number], **fields)
     return replace(graph, operators=tuple(operators))
@@ -243,9 +242,16 @@ def test_another_head_is_not_taken_for_softmax(graph):
     assert recognize_head(graph) is None
 
 
-@pytest.mark.xfail(strict=True, reason="the matcher tries both orders of g * g, so time doubles with each parameter")
-def test_an_unknown_rule_of_many_parameters_is_refused_at_once():
+def test_an_unknown_rule_of_many_parameters_is_refused_at_once(monkeypatch: pytest.MonkeyPatch):
+    """Trying both orders of g * g would double the work with each parameter: 12 of them took 1.2 s, and now 2 ms."""
+    tried = []
+    real = Matcher._match_call
+
+    def counted(self: Matcher, *arguments: Any) -> Any:
+        tried.append(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Matcher, "_match_call", counted)
     graph = ours(optimizers.Adam().graph({f"w{n}": (3,) for n in range(12)}))
-    start = time.process_time()
     assert recognize_optimizer(constant_of(graph, "v_w11/kept", 1, 0.5), 12) is None
-    assert time.process_time() - start < 0.2  # 1.2 s; 2 ms without the second order
+    assert len(tried) < 2000  # seen: 321, and 114,657 with both orders

@@ -120,7 +120,7 @@ def test_an_error_in_the_callback_ends_the_training(model: TransferLearningModel
 
 
 def test_parameters_are_copies(model: TransferLearningModel) -> None:
-    given = {"ws": np.full((48, 3), 0.5), "bs": np.array([1, 2, 3])}
+    given = {"ws": np.full((48, 3), 0.5, np.float32), "bs": np.array([1, 2, 3])}
     model.set_parameters(given)
     given["ws"][:] = 9
     model.parameters()["ws"][:] = 7

@@ -185,7 +185,7 @@ def test_a_type_that_numpy_does_not_have_is_refused(trained: TransferLearningMod
     )
     (tmp_path / "a").write_bytes(bfloat)
     assert len(bfloat) == len(content)
-    refused(trained, tmp_path / "a", "cannot be read as a state: .*bfloat16")
+    refused(trained, tmp_path / "a", "bfloat16")  # NumPy knows it once TensorFlow is imported: then it does not fit
 
 
 def test_a_model_without_names_takes_those_of_the_state(
