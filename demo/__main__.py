@@ -52,7 +52,9 @@ def main() -> None:
             begun = time.perf_counter()
             losses[backend] = learner.train(EPOCHS).result()
             seconds = time.perf_counter() - begun
-            print(f"  loss {losses[backend][0]:.4f} -> {losses[backend][-1]:.4f} in {EPOCHS} epochs, {seconds:.2f} s")
+            compiling = ", compiling the kernels included" if backend == "numpy" else ""
+            first, last = losses[backend][0], losses[backend][-1]
+            print(f"  loss {first:.4f} -> {last:.4f} in {EPOCHS} epochs, {seconds:.2f} s{compiling}")
             print(f"  accuracy after:  {learner.evaluate(samples(test)).accuracy:.3f}")
             states[backend] = learner.state()
             if backend == "numpy":

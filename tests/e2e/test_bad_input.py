@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -189,3 +190,27 @@ def test_a_nan_in_an_image_array(place: Path) -> None:
         with pytest.raises(ValueError, match="goes from nan to nan"):
             model.add_sample(image, "red").result(60)
         assert model.sample_count == 0
+
+
+MISSING = {  # package: what needs it, what is told
+    "ai_edge_litert": (
+        "predict {model} x.png --backend tflite",
+        "the TFLite backend needs ai-edge-litert: {pip}[tflite]'",
+    ),
+    "matplotlib": ("train {model} {photos} --state a --plot a.png", "a plot needs matplotlib: {pip}[plot]'"),
+    "tensorflow": (
+        "convert --base_mobilenetv2 --head_softmax --optimizer=adam --out_model_dir=out",
+        "this base (Keras or SavedModel) needs tensorflow: {pip}[convert]'",
+    ),
+}
+
+
+@pytest.mark.parametrize("package", MISSING)
+def test_a_missing_extra_is_one_line(package: str, tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    words, message = MISSING[package]
+    code = f"import sys; sys.modules['{package}'] = None; from tflite_transfer.cli.app import main; main()"
+    command = [sys.executable, "-c", code, *words.format(model=tiny_model, photos=tiny_photos).split()]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    line = message.format(pip="pip install 'tflite-transfer")
+    assert (ended.returncode, ended.stderr) == (1, f"tflite-transfer: error: {line}\n")
+    assert list(tmp_path.iterdir()) == []

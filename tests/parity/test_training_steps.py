@@ -137,7 +137,7 @@ def named(loss: Any, grads: Tree, params: Tree, slots: Tree) -> dict[str, Array]
 def steps(case: Case, batches: Sequence[int]) -> Iterator[dict[tuple[str, str], float]]:
     """A step for each batch size. -> the c that every (rung, quantity) needs; "own": from the rung's own gradient."""
     p = Problem(case)
-    for examples in batches:
+    for k, examples in enumerate(batches):
         rows = p.rng.integers(0, len(p.x), examples)
         x, y = p.x[rows], one_hot(p.classes[rows], case.classes)
         found: dict[str, dict[str, Array]] = {}
@@ -146,9 +146,10 @@ def steps(case: Case, batches: Sequence[int]) -> Iterator[dict[tuple[str, str], 
         grads["litert"], found["litert"] = p.by_graphs(p.litert, x, y)
         grads["numba"], found["numba"] = p.compiled(rows)
         check_bits(p, grads.pop("numba"), found["numba"])
-        needed = judged(found, training.whole_step(p.numbers, p.params, p.slots, x, y))
+        share = slice(k, None, 3) if case.size > LARGE else training.ALL  # of these three steps, each a third
+        needed = judged(found, training.whole_step(p.numbers, p.params, p.slots, x, y, share))
         for rung, own in grads.items():
-            parts = training.update(p.numbers, p.params, p.slots, own)
+            parts = training.update(p.numbers, p.params, p.slots, own, share)
             needed.update(judged({rung: found[rung]}, parts, "own "))
         yield needed
         p.params = {name: found["numpy"][name] for name in p.params}

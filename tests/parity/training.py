@@ -26,6 +26,8 @@ BLOCK = (
     2**15
 )  # numbers of a weight at a time: their float64 arrays stay in the cache, and 62,720 x 1,000 fit into memory
 
+ALL = slice(None)
+
 
 class Quantity(NamedTuple):
     """A value in float64, and the sum of the magnitudes of the terms that it is made of."""
@@ -48,13 +50,18 @@ def constants(bundle: Bundle) -> dict[str, float]:
     return {t.name: float(t.data.item()) for t in tensors if t.data is not None and t.data.dtype == np.float32}
 
 
-def whole_step(numbers: Mapping[str, float], params: Tree, slots: Tree, x: Array, y: Array) -> Iterator[Part]:
-    """Loss, gradients, new parameters and new slots; a new one has the name of the old. x (B, F), y (B, C)."""
+def whole_step(
+    numbers: Mapping[str, float], params: Tree, slots: Tree, x: Array, y: Array, share: slice = ALL
+) -> Iterator[Part]:
+    """Loss, gradients, new parameters and new slots; a new one has the name of the old. x (B, F), y (B, C).
+
+    ``share`` picks some of the weights' blocks of rows.
+    """
     exact = gradients(numbers, params, x, y)
     yield Part("loss", ..., exact["loss"])
     for name in params:
         grad = exact[f"grad_{name}"]
-        for rows in _blocks(grad.value):
+        for rows in _blocks(grad.value, share):
             part = Quantity(grad.value[rows], grad.terms[rows])
             yield Part(f"grad_{name}", rows, part)
             yield from _updated(numbers, name, rows, part, params, slots)
@@ -62,10 +69,10 @@ def whole_step(numbers: Mapping[str, float], params: Tree, slots: Tree, x: Array
         yield Part("step", ..., _exact(slots["step"] + 1.0))
 
 
-def update(numbers: Mapping[str, float], params: Tree, slots: Tree, grads: Tree) -> Iterator[Part]:
+def update(numbers: Mapping[str, float], params: Tree, slots: Tree, grads: Tree, share: slice = ALL) -> Iterator[Part]:
     """New parameters and new slots from these very gradients, which therefore carry no error."""
     for name, grad in grads.items():
-        for rows in _blocks(grad):
+        for rows in _blocks(grad, share):
             yield from _updated(numbers, name, rows, _exact(grad[rows]), params, slots)
     if slots:
         yield Part("step", ..., _exact(slots["step"] + 1.0))
@@ -159,13 +166,12 @@ def needed(found: Array | np.generic, exact: Quantity) -> float:
     return float(excess.max()) / UNIT
 
 
-def _blocks(a: Array) -> Iterator[Any]:
+def _blocks(a: Array, share: slice) -> list[Any]:
     """All rows, a few at a time. A vector is one block."""
     if a.ndim < 2:
-        yield ...
-        return
+        return [...]
     size = max(1, BLOCK // a.shape[1])
-    yield from (slice(lo, lo + size) for lo in range(0, len(a), size))
+    return [slice(lo, lo + size) for lo in range(0, len(a), size)][share]
 
 
 def _wide(a: Array) -> Array:

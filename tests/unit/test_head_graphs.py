@@ -104,9 +104,11 @@ def test_the_bases_shape_is_the_heads() -> None:
 
 
 def described(content: bytes) -> Any:
-    """Names, shapes with -1 where they are free, types, constants, and operators with their wiring."""
+    """Names, shapes and where they are free, types, constants, and operators with their wiring."""
     graph = read(content).main
-    tensors = [(t.name, t.free_shape, t.type, None if t.data is None else t.data.tolist()) for t in graph.tensors]
+    tensors = [
+        (t.name, t.shape, t.free_shape, t.type, None if t.data is None else t.data.tolist()) for t in graph.tensors
+    ]
     operators = [(o.opcode, o.inputs, o.outputs, dict(o.options)) for o in graph.operators]
     return tensors, operators, graph.inputs, graph.outputs
 
