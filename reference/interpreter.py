@@ -48,7 +48,8 @@ class Interpreter:
             self._execute(step, values)
             for tensor in step.release:
                 values.pop(tensor, None)
-        return {name: values[number] for name, number in out.items()}
+        kept = self._constants  # which the caller must not get to change
+        return {name: values[i].copy() if i in kept else values[i] for name, i in out.items()}
 
     def _names(self, key: str | None) -> tuple[Mapping[str, int], Mapping[str, int]]:
         tensors, graph = self.graph.tensors, self.graph

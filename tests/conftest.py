@@ -32,9 +32,8 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         optimizer: str = "sgd",
         *,
         depth: int = 3,
-        classes: int = 3,
-        names: tuple[str, ...] | None = COLOURS,
         rate: float = 0.03,
+        input_range: str = "0,1",
     ) -> Path:
         g = GraphBuilder()
         flat = g.constant("flat", np.array([-1, 16 * depth], np.int32))
@@ -47,11 +46,12 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             optimizer=optimizer,
             base_tflite=folder / "base.tflite",
             head_softmax=True,
-            num_classes=classes,
+            num_classes=3,
             train_batch_size=5,
-            class_names=names,
+            class_names=COLOURS,
             sgd_learning_rate=rate if optimizer == "sgd" else None,
             adam_learning_rate=rate,
+            input_range=input_range,
         )
         return convert(options)
 

@@ -100,7 +100,8 @@ def fully_connected(
 
     To pack them at each call would take longer than the product: 4 ms for 1,000 classes of 1,280 features.
     """
-    if packed is None or weights.ndim != 2 or x.size == 0:
+    wrong = weights.ndim != 2 or (keep_num_dims and x.shape[-1] != weights.shape[1])
+    if packed is None or wrong or x.size == 0:
         return bounded(linear.fully_connected(x, weights, bias, keep_num_dims=keep_num_dims), bounds)
     image = x.reshape(-1, 1, 1, x.shape[-1] if keep_num_dims else weights.shape[1])
     y = conv_2d(

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
@@ -52,7 +51,7 @@ def flat(x: Array) -> Array:
 
 def empty(shape: tuple[int, ...]) -> Array:
     """A new float32 array that begins with a cache line. Unaligned, the depthwise kernel is a quarter slower."""
-    size = math.prod(within_limit(shape))
+    size = math.prod(shape)
     room = np.empty(size + 16, np.float32)
     start = -room.ctypes.data % 64 // 4
     return room[start : start + size].reshape(shape)

@@ -33,6 +33,8 @@ def conv_2d(
     padded = pad_image(x, rows, columns)
     groups = x.shape[3] // depth
     share = outputs // groups
+    if x.shape[3] % depth or outputs % groups:
+        raise ValueError(f"{x.shape[3]} channels and {outputs} filters of {depth} do not fall into groups")
     y = np.zeros((len(x), rows.size, columns.size, outputs), x.dtype)
     for i, j, pixels in taps(
         padded, rows, columns, (kh, kw), (stride_h, stride_w), (dilation_h_factor, dilation_w_factor)

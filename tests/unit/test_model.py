@@ -170,6 +170,21 @@ def test_many_images_are_predicted_as_one(model: TransferLearningModel, draw: Ca
     assert model.predict_batch([]) == []
 
 
+@pytest.mark.parametrize(("text", "low", "high"), [("0,1", 0, 1), ("-1,1", -1, 1), ("0,255", 0, 255)])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_base_gets_its_channels_and_its_range(
+    text: str, low: int, high: int, depth: int, make_model: Callable, draw: Callable
+) -> None:
+    image = draw(1)[0][0]
+    pixels = image.astype(np.float64) @ np.array([[0.299, 0.587, 0.114]]).T if depth == 1 else image.astype(np.float64)
+    ws = np.random.default_rng(0).normal(size=(16 * depth, 3)) / high
+    expected = softmax((pixels * (high - low) + low).reshape(1, -1) @ ws)[0]
+    with TransferLearningModel(make_model(depth=depth, input_range=text)) as model:
+        model.set_parameters({"ws": ws, "bs": np.zeros(3)})
+        found = {p.class_name: p.confidence for p in model.predict(image)}
+    np.testing.assert_allclose([found[c] for c in ("red", "green", "blue")], expected, rtol=1e-4)
+
+
 def test_evaluation_by_hand(model: TransferLearningModel, draw: Callable) -> None:
     model.add_samples(draw(12))
     model.train(1).result()

@@ -224,6 +224,14 @@ def test_what_depends_on_no_input_is_computed_once():
     np.testing.assert_array_equal(interpreter.run(x=X)["sum"], [[-1, -2, -3]] * 2)
 
 
+def test_a_result_may_be_changed_without_changing_the_next():
+    g = GraphBuilder()
+    g.output("y", g.op("NEG", [g.constant("c", np.ones(3, np.float32))], "y", (3,)))
+    interpreter = Interpreter(g.model("run"))
+    interpreter.run()["y"] += 5
+    np.testing.assert_array_equal(interpreter.run()["y"], [-1, -1, -1])
+
+
 @pytest.mark.parametrize(
     ("scale", "zero", "axis", "expected"),
     [
