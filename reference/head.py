@@ -51,8 +51,11 @@ def log_softmax(z: Array) -> Array:
 
 
 def cross_entropy(z: Array, y: Array) -> np.float32:
-    """``mean_i -sum_c y_ic log p_ic``, of logits z (B, C) and one-hot labels y (B, C) -> ()."""
-    return np.float32(-(y * log_softmax(z)).sum(axis=-1).mean())
+    """``mean_i -sum_c y_ic log p_ic``, of logits z (B, C) and one-hot labels y (B, C) -> ().
+
+    The mean is taken in double: so for zero weights the loss is the float32 nearest to ln C, whatever the batch.
+    """
+    return np.float32(-(y * log_softmax(z)).sum(axis=-1).mean(dtype=np.float64))
 
 
 def predict(x: Array, ws: Array, bs: Array) -> Array:
