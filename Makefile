@@ -19,6 +19,9 @@ check: .venv/installed  ## lint, format, types
 	.venv/bin/ruff check .
 	.venv/bin/pyright --pythonpath .venv/bin/python
 
+# Two workers with two BLAS threads each fight over two cores: the training tests took twice as long.
+test test-all: export OPENBLAS_NUM_THREADS = 1
+
 test: check  ## what CI runs
 	.venv/bin/python -m pytest -n 2 -m "not full"
 
