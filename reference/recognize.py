@@ -40,7 +40,10 @@ _PROBABILITIES = op("SOFTMAX", _LOGITS, beta=1.0)
 _ERROR = op("SUB", _PROBABILITIES, _Y)
 _EXAMPLES = op("CAST", op("GATHER", op("SHAPE", _Y), Integers((0,)), axis=0))
 _LOSS = op(
-    "MEAN", op("NEG", op("SUM", op("MUL", _Y, op("LOG_SOFTMAX", _LOGITS)), Integers((1,)))), Integers((0,)), keep_dims=0
+    "MEAN",
+    op("NEG", op("SUM", op("MUL", _Y, op("LOG_SOFTMAX", _LOGITS)), Integers((1,)), keep_dims=0)),
+    Integers((0,)),
+    keep_dims=0,
 )
 _GRAD_BS = op("MEAN", _ERROR, Integers((0,)), keep_dims=0)
 
@@ -49,7 +52,7 @@ def _decayed(gradient: Call) -> Call:
     return op("ADD", gradient, op("MUL", _WS, Scalar("2 l2")))
 
 
-_DECAYED_LOSS = op("ADD", _LOSS, op("MUL", op("SUM", op("MUL", _WS, _WS), Integers((0, 1))), Scalar("l2")))
+_DECAYED_LOSS = op("ADD", _LOSS, op("MUL", op("SUM", op("MUL", _WS, _WS), Integers((0, 1)), keep_dims=0), Scalar("l2")))
 _GRAD_WS = (
     op("BATCH_MATMUL", _X, op("DIV", _ERROR, _EXAMPLES), adj_x=1, adj_y=0),  # ours: the true number of examples
     op("MUL", op("BATCH_MATMUL", _X, _ERROR, adj_x=1, adj_y=0), Scalar("1 / B")),  # upstream: the batch, baked in
