@@ -96,7 +96,9 @@ class TransferLearningModel:
     def classes(self) -> tuple[str, ...]:
         """The classes' names, in the order of the labels' columns. Raises DataError where nothing named them yet."""
         if self._classes is None:
-            raise DataError(f"this model has {self._bundle.classes} classes without names: give classes=[...], or --class_names.")
+            raise DataError(
+                f"this model has {self._bundle.classes} classes without names: give classes=[...], or --class_names."
+            )
         return self._classes
 
     def name_classes(self, folders: Sequence[str], source: str = "the data") -> None:
