@@ -1,0 +1,48 @@
+"""What stops a graph from being trained: operators without a gradient, and what would serve instead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from tflite_transfer.converter.expressions import Graph
+from tflite_transfer.converter.gradients.table import RULES
+from tflite_transfer.reference.tflite.errors import UnsupportedOpError
+from tflite_transfer.reference.tflite.graph import Operator
+
+_INSTEAD = {
+    "WHILE": "a recurrent layer with unroll=True",
+    "IF": "a network without branches",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "a recurrent layer with unroll=True",
+    "MIRROR_PAD": "padding with zeros",
+    "REDUCE_PROD": "the exponential of a sum of logarithms",
+    "GATHER_ND": "GATHER along the first axis, or slices",
+    "TOPK_V2": "the largest value (REDUCE_MAX), or all of them",
+}
+
+
+def check_rules(graph: Graph, operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]) -> None:
+    """Raise UnsupportedOpError, which names all operators that the gradient would have to go through and cannot."""
+    missing = list(_missing(operators, moved, seeds))
+    if missing:
+        listed = "; ".join(_told(graph, o) for o in missing)
+        raise UnsupportedOpError(
+            f"no gradient goes through {len(missing)} operator(s): {listed}. Freeze the layers before them "
+            "(--trainable last:N), or change the network.",
+            sorted({o.name for o in missing}),
+        )
+
+
+def _missing(operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]) -> Iterator[Operator]:
+    needed = set(seeds)
+    for operator in reversed(tuple(operators)):
+        if needed.intersection(operator.outputs) and set(moved).intersection(operator.inputs):
+            needed.update(operator.inputs)
+            if operator.opcode not in RULES:
+                yield operator
+
+
+def _told(graph: Graph, operator: Operator) -> str:
+    instead = _INSTEAD.get(operator.opcode)
+    name = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
+    return f"{operator.name} at {name!r}" + (f" (instead: {instead})" if instead else "")
