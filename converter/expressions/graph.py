@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,14 @@ class Graph(GraphBuilder):
         self._written: dict[Hashable, int] = {}
         self._names = Counter(t.name for t in self.tensors)
         self._scope = ""
+
+    def copy(self) -> Graph:
+        """The same graph, to be written on by itself."""
+        new = copy(self)
+        new.tensors, new.operators = list(self.tensors), list(self.operators)
+        new.inputs, new.outputs = dict(self.inputs), dict(self.outputs)
+        new._written, new._names = dict(self._written), Counter(self._names)
+        return new
 
     def __getitem__(self, number: int) -> Expression:
         """A tensor that is there, as an expression."""
@@ -169,11 +178,15 @@ class Expression:
 
 
 Operand = Expression | Scalar
+_FOLDED = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide}  # of two constant numbers
 
 
 def binary(opcode: str, a: Expression, b: Operand, kind: str | None = None) -> Expression:
     """An operator on two operands that are broadcast; the result has ``kind``, or the first one's type."""
     b = a.like(b)
+    if opcode in _FOLDED and a.kind == b.kind == "FLOAT32" and a.shape == b.shape == () and a.value is not None:
+        if b.value is not None:
+            return a.graph.literal(_FOLDED[opcode](a.value, b.value).astype(np.float32))
     return a.graph.write(opcode, [a, b], broadcast(a.shape, b.shape), kind or a.kind)
 
 

@@ -108,7 +108,7 @@ def depthwise_filter_gradient(x: Expression, dy: Expression, window: Window) -> 
 
 
 def transpose_conv_(call: Call, dy: Expression) -> Pulled:
-    """The shape, filters (O, KH, KW, I), x (B, H', W', I): a convolution's adjoint; its gradient is that convolution."""
+    """The shape, filters (O, KH, KW, I), x (B, H', W', I): the adjoint of a convolution, whose gradient that is."""
     filters, x = call.operands[1], call.operands[2]
     window = window_of(call.options, dy, filters.shape[1:3])
 

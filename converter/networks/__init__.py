@@ -1,0 +1,1 @@
+"""Networks as functions of their variables, whatever they were read from."""

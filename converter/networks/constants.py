@@ -1,0 +1,132 @@
+"""Which constants of a .tflite are weights, and making variables of them.
+
+A weight is a float32 constant that an operator multiplies with or adds: the filters of a convolution, its bias, the
+rows of an embedding, the scale of a normalisation. A single number is none, and neither is what rescales the input
+before the first layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tflite_transfer.converter.expressions import Graph
+from tflite_transfer.converter.networks.network import Weight
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Operator
+
+# Operator -> where its matrix or filters stand, and its bias. Each is a layer.
+LAYERS = {
+    "BATCH_MATMUL": ((0, 1), None), "CONV_2D": ((1,), 2), "DEPTHWISE_CONV_2D": ((1,), 2), "EMBEDDING_LOOKUP": ((1,), None),
+    "FULLY_CONNECTED": ((1,), 2), "GATHER": ((0,), None), "TRANSPOSE_CONV": ((1,), 3),
+}  # fmt: skip
+_AFTER = {"ADD": (0, 1), "SUB": (0, 1), "MUL": (0, 1), "DIV": (1,), "PRELU": (1,)}  # of the layer before
+_BIASES = ("ADD", "SUB")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A weight's place: an operator's number, and which of its inputs."""
+
+    operator: int
+    input: int
+    layer: int
+    bias: bool
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A weight that the file fixes: its tensor, and the places that take it."""
+
+    tensor: int
+    slots: tuple[Slot, ...]
+    weight: Weight
+
+
+def weights(graph: Graph) -> dict[str, Constant]:
+    """All weights by name, in the order of the layers.
+
+    Zeros that several layers share, as converters write biases, are one weight each; other shared constants are one.
+    """
+    uses: dict[tuple[int, int], list[Slot]] = {}
+    for number, slot in enumerate(_slots(graph)):
+        tensor = graph.operators[slot.operator].inputs[slot.input]
+        uses.setdefault((tensor, -1 if graph[tensor].value.any() else number), []).append(slot)  # type: ignore[union-attr]
+    found: dict[str, Constant] = {}
+    for (tensor, _), places in uses.items():
+        value = graph.tensors[tensor].data
+        assert value is not None  # a slot's
+        name = _free(_name(graph, tensor, places[0]), found)
+        found[name] = Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places)))
+    return found
+
+
+def _name(graph: Graph, tensor: int, place: Slot) -> str:
+    """The constant's own name, or for zeros that may be shared the layer's."""
+    if place.bias and not graph.tensors[tensor].data.any():  # type: ignore[union-attr]
+        return f"{graph.tensors[graph.operators[place.operator].outputs[0]].name}/bias"
+    return graph.tensors[tensor].name
+
+
+def _free(name: str, taken: Mapping[str, object]) -> str:
+    """``name``, or with a number behind it."""
+    return next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if n not in taken)
+
+
+def _slots(graph: Graph) -> Iterator[Slot]:
+    """The places of all weights, layer by layer."""
+    layer = -1
+    for n, operator in enumerate(graph.operators):
+        matrix, bias = LAYERS.get(operator.opcode, ((), None))
+        found = [i for i in matrix if _is_weight(graph, operator, i)]
+        layer += bool(found)
+        yield from (Slot(n, i, layer, bias=False) for i in found)
+        if found and bias is not None and _has_bias(graph, operator, bias):
+            yield Slot(n, bias, layer, bias=True)
+        if layer >= 0:
+            for i in _AFTER.get(operator.opcode, ()):
+                if _is_weight(graph, operator, i):
+                    yield Slot(n, i, layer, bias=operator.opcode in _BIASES)
+
+
+def _is_weight(graph: Graph, operator: Operator, place: int) -> bool:
+    tensor = graph.tensors[operator.inputs[place]]
+    if tensor.data is None or (operator.opcode == "GATHER" and tensor.type != "FLOAT32"):
+        return False
+    if tensor.quantization is not None and tensor.quantization.scale.size:
+        raise ModelError(
+            f"the weights {tensor.name!r} of {operator.opcode} are {tensor.type.lower()}, and integers do not train: "
+            "convert the network without quantisation, or freeze the layer."
+        )
+    return tensor.type == "FLOAT32" and tensor.data.size > 1
+
+
+def _has_bias(graph: Graph, operator: Operator, place: int) -> bool:
+    return (
+        len(operator.inputs) > place and operator.inputs[place] >= 0 and graph[operator.inputs[place]].value is not None
+    )
+
+
+def add_biases(graph: Graph) -> None:
+    """Give a bias of zeros to each dense layer without one: converters drop those that are all zero."""
+    for n, operator in enumerate(graph.operators):
+        if operator.opcode != "FULLY_CONNECTED" or not _is_weight(graph, operator, 1):
+            continue
+        if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+            weights = graph[operator.inputs[1]]
+            name = f"{graph.tensors[weights.number].name}/bias"
+            bias = graph.constant(name, np.zeros(weights.shape[0], np.float32))
+            graph.operators[n] = replace(operator, inputs=(*operator.inputs[:2], bias))
+
+
+def lift(graph: Graph, name: str, constant: Constant) -> int:
+    """Make an input of a weight, in all places that take it; the new tensor's number."""
+    graph.tensors.append(replace(graph.tensors[constant.tensor], name=name, data=None))
+    new = graph.inputs[name] = len(graph.tensors) - 1
+    for slot in constant.slots:
+        operator = graph.operators[slot.operator]
+        inputs = tuple(new if i == slot.input else t for i, t in enumerate(operator.inputs))
+        graph.operators[slot.operator] = replace(operator, inputs=inputs)
+    return new

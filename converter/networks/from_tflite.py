@@ -1,0 +1,76 @@
+"""An inference .tflite as a network: its constants become variables. No TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflite_transfer.converter.expressions import Expression, Graph, reshape
+from tflite_transfer.converter.gradients.rule import Call
+from tflite_transfer.converter.networks.constants import add_biases, lift, weights
+from tflite_transfer.converter.networks.measure import measured
+from tflite_transfer.converter.networks.network import Function, Network
+from tflite_transfer.converter.networks.rewriting import rewritten
+from tflite_transfer.converter.networks.selection import selected
+from tflite_transfer.converter.networks.training_form import RULES
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Model
+from tflite_transfer.reference.tflite.verify import verify
+
+
+def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> Network:
+    """Make variables of the chosen weights (see ``selected``); the others stay constants.
+
+    ``biases``: give dense layers without a bias one of zeros. Raises ModelError for a model that is no network of one
+    input and one output of floats, OptionError for weights that are not there.
+    """
+    verify(model)
+    function = measured(_with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened})), model.source)
+    if biases:
+        add_biases(function.graph)
+    found = weights(function.graph)
+    if not found:
+        raise ModelError(f"{model.source} has no weights that could train.")
+    chosen = {n: found[n] for n in selected({n: c.weight for n, c in found.items()}, trainable)}
+    variables = {name: lift(function.graph, name, constant) for name, constant in chosen.items()}
+    trained = rewritten(replace(function, variables=variables), RULES)
+    return Network(trained, trained, {name: c.weight for name, c in chosen.items()}, model.source)
+
+
+def _function(model: Model) -> Function:
+    """The main graph, whose one input is x."""
+    main = model.main
+    for side, numbers in (("input", main.inputs), ("output", main.outputs)):
+        found = [main.tensors[i] for i in numbers]
+        if len(found) != 1 or (side == "output" and found[0].type != "FLOAT32") or not found[0].free_shape:
+            listed = ", ".join(f"{t.name} {t.type.lower()} {t.free_shape}" for t in found) or "nothing"
+            raise ModelError(f"{model.source} must have one {side} of floats for each example, but has {listed}.")
+    graph = Graph(main)
+    graph.inputs["x"] = main.inputs[0]
+    return Function(graph, main.inputs[0], {}, main.outputs[0])
+
+
+def _widened(call: Call) -> Expression | None:
+    """Weights in float16 train as float32 copies; integers do not train, and stay."""
+    (stored,) = call.operands
+    if stored.value is None or stored.kind != "FLOAT16":
+        return None
+    return call.graph.literal(stored.value.astype(np.float32))
+
+
+def _with_free_batch(function: Function) -> Function:
+    """A function that takes any number of examples, where the file fixes how many: what is reshaped keeps its rows."""
+    graph = function.graph
+    x = graph[function.x]
+    if x.shape[0] == -1:
+        return function
+    batch = x.shape[0]
+    graph.tensors[function.x] = replace(graph.tensors[function.x], signature=(-1, *x.shape[1:]))
+
+    def free(call: Call) -> Expression | None:
+        given, shape = call.operands[0], call.result.shape
+        keeps = given.shape[:1] == shape[:1] == (batch,)
+        return reshape(given, (-1, *shape[1:])) if keeps else None
+
+    return rewritten(function, {"RESHAPE": free})

@@ -1,0 +1,65 @@
+"""Shapes found by running: what differs between one example and two is free, all else is fixed.
+
+A file's own shapes do not always tell: converters leave sizes free that never change, and write 1 for a batch that may
+be any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.converter.networks.network import Function
+from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import DTYPES, Model, Subgraph, Tensor
+
+Shape = tuple[int, ...]
+
+
+def measured(function: Function, source: str) -> Function:
+    """The function with -1 for each free size, and every other size as it is. The first axis of x is the batch.
+
+    Raises ModelError where a result does not grow with the batch, and for what the interpreter cannot run.
+    """
+    one, two = (_shapes(function, batch, source) for batch in (1, 2))
+    for number, tensor in enumerate(function.graph.tensors):
+        if number in one:
+            shape = tuple(n if n == m else -1 for n, m in zip(one[number], two[number], strict=True))
+            function.graph.tensors[number] = _described(tensor, shape, function.graph.batch)
+    output = function.graph.tensors[function.output]
+    if output.free_shape[:1] != (-1,):
+        raise ModelError(
+            f"{source} does not take a batch: for two examples {output.name!r} has shape {two[function.output]}."
+        )
+    return function
+
+
+def _described(tensor: Tensor, shape: Shape, batch: int) -> Tensor:
+    fixed = tuple(batch if n == -1 else n for n in shape)
+    return replace(tensor, shape=fixed, signature=shape if fixed != shape else None)
+
+
+def _shapes(function: Function, batch: int, source: str) -> dict[int, Shape]:
+    """The shape of each tensor that is given or computed, for so many examples."""
+    graph = function.graph
+    tensors, inputs = list(graph.tensors), tuple(graph.inputs.values())
+    tensors[function.x] = _described(tensors[function.x], (batch, *_image(tensors[function.x])), batch)
+    named = tuple(replace(t, name=str(i)) for i, t in enumerate(tensors))
+    main = Subgraph(named, tuple(graph.operators), inputs, (function.output,))
+    interpreter = Interpreter(Model((main,), source=source), jit=False)
+    given: dict[str, Any] = {str(i): np.zeros(tensors[i].shape, DTYPES[tensors[i].type]) for i in inputs}
+    found = {i: tensors[i].shape for i in inputs}
+    for step in interpreter.trace(**given):
+        if step.subgraph == 0:
+            outputs = graph.operators[step.number].outputs
+            found |= {i: np.shape(value) for i, value in zip(outputs, step.outputs.values(), strict=True)}
+    return found
+
+
+def _image(x: Tensor) -> Shape:
+    if -1 in x.free_shape[1:]:
+        raise ModelError(f"{x.name} leaves more than its batch free {x.free_shape}; export it with a fixed size.")
+    return x.free_shape[1:]

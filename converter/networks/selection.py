@@ -1,0 +1,50 @@
+"""Which weights train: ``all``, ``biases``, ``last:N`` layers, or names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from tflite_transfer.converter.networks.network import Weight
+from tflite_transfer.reference.tflite.errors import OptionError
+
+
+def selected(weights: Mapping[str, Weight], chosen: str) -> tuple[str, ...]:
+    """The names of those that train, of those that can. Raises OptionError.
+
+    A name stands for itself, for all that it is a folder of (``dense`` for ``dense/kernel``), and may hold ``*``.
+    """
+    able = {name: w for name, w in weights.items() if w.trainable}
+    if chosen == "all":
+        return tuple(able)
+    if chosen == "biases":
+        return _some(chosen, tuple(n for n, w in able.items() if w.bias))
+    if chosen.startswith("last:"):
+        layers = sorted({w.layer for w in able.values()})
+        count = _count(chosen, len(layers))
+        return tuple(n for n, w in able.items() if w.layer in layers[-count:])
+    patterns = [p.strip() for p in chosen.split(",") if p.strip()]
+    found = [_matching(able, pattern) for pattern in patterns]
+    return _some(chosen, tuple(n for n in able if any(n in f for f in found)))
+
+
+def _count(chosen: str, layers: int) -> int:
+    number = chosen.removeprefix("last:")
+    if not number.isdecimal() or not 1 <= int(number) <= layers:
+        raise OptionError(f"--trainable last:N takes 1 to {layers}, the layers that have weights, but is {chosen!r}.")
+    return int(number)
+
+
+def _matching(weights: Mapping[str, Weight], pattern: str) -> set[str]:
+    found = {n for n in weights if n == pattern or n.startswith(f"{pattern}/") or fnmatchcase(n, pattern)}
+    if not found:
+        close = difflib.get_close_matches(pattern, weights, 5, 0) or list(weights)[-5:]
+        raise OptionError(f"--trainable: there are no weights {pattern!r}; the nearest names: {', '.join(close)}.")
+    return found
+
+
+def _some(chosen: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise OptionError(f"--trainable {chosen} chooses no weights.")
+    return names

@@ -1,0 +1,100 @@
+"""A network's graph in the form that trains fastest and is easiest to differentiate; it computes the same.
+
+- Shapes that the graph computes, and that are always the same, are constants; a RESHAPE of a RESHAPE is one.
+- Dense layers and 1 x 1 convolutions whose weights are variables become products of matrices: XNNPACK takes
+  BATCH_MATMUL whatever its operands are, but FULLY_CONNECTED and CONV_2D with constant weights alone. A step of
+  MobileNetV2 takes 530 ms with the latter, 100 with the former (LiteRT 2.3, 96 px, width 0.35, 16 examples).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tflite_transfer.converter.expressions import Expression, Graph, matmul, reshape
+from tflite_transfer.converter.gradients.rule import Call
+from tflite_transfer.converter.networks.rewriting import Replacement
+from tflite_transfer.reference.tflite.enums import ACTIVATIONS
+
+
+def reshape_(call: Call) -> Expression | None:
+    """RESHAPE, SQUEEZE, EXPAND_DIMS -> RESHAPE to a constant shape, of what the last one began with."""
+    target = call.result.shape
+    if target.count(-1) > 1:
+        return None
+    return reshape(_before_reshapes(call.operands[0]), target)
+
+
+def _before_reshapes(x: Expression) -> Expression:
+    writers = {o.outputs[0]: o for o in x.graph.operators if o.opcode == "RESHAPE"}
+    number = x.number
+    while number in writers:
+        number = writers[number].inputs[0]
+    return x.graph[number]
+
+
+def tile(call: Call) -> Expression | None:
+    """TILE of more than four axes -> the same of four or fewer, where few are repeated: axes between are one."""
+    x, times = call.operands
+    if len(x.shape) < 5 or times.value is None:
+        return None
+    groups: list[list[int]] = []  # size, times
+    for size, n in zip(x.shape, times.value.tolist(), strict=True):
+        if groups and n == groups[-1][1] == 1:
+            groups[-1][0] = -1 if -1 in (size, groups[-1][0]) else size * groups[-1][0]
+        else:
+            groups.append([size, n])
+    if len(groups) > 4:
+        return None
+    merged = reshape(_before_reshapes(x), [size for size, _ in groups])
+    shape = [size if size == -1 else size * n for size, n in groups]
+    return reshape(_tile(merged, [n for _, n in groups], shape), call.result.shape)
+
+
+def _tile(x: Expression, times: list[int], shape: list[int]) -> Expression:
+    return x.graph.write("TILE", [x, x.graph.literal(np.array(times, np.int32))], shape, x.kind)
+
+
+def fully_connected(call: Call) -> Expression | None:
+    """``x Wᵀ + b`` with variable weights -> BATCH_MATMUL and ADD."""
+    graph, operator = call.graph, call.operator
+    x, weights = call.operands[:2]
+    if weights.value is not None:
+        return None
+    rows = reshape(_before_reshapes(x), (-1, weights.shape[1]))
+    y = matmul(rows, weights, adj_y=True)
+    return reshape(_finished(graph, y, operator.inputs, call.options), call.result.shape)
+
+
+def conv_2d(call: Call) -> Expression | None:
+    """A 1 x 1 convolution with variable filters -> BATCH_MATMUL and ADD, over all pixels of all examples."""
+    graph, operator = call.graph, call.operator
+    x, filters = call.operands[:2]
+    strides = (call.options["stride_h"], call.options["stride_w"])
+    if filters.value is not None or filters.shape[1:3] != (1, 1) or strides != (1, 1):
+        return None
+    outputs, channels = filters.shape[0], filters.shape[3]
+    if channels != x.shape[3]:
+        return None
+    rows = reshape(_before_reshapes(x), (-1, channels))
+    y = matmul(rows, reshape(filters, (outputs, channels)), adj_y=True)
+    return reshape(_finished(graph, y, operator.inputs, call.options), call.result.shape)
+
+
+def _finished(graph: Graph, y: Expression, inputs: tuple[int, ...], options: Mapping[str, int]) -> Expression:
+    """With the bias, if there is one, and the activation."""
+    activation = options.get("fused_activation_function", 0)
+    if len(inputs) > 2 and inputs[2] >= 0:
+        return graph.write("ADD", [y, graph[inputs[2]]], y.shape, fused_activation_function=activation)
+    return graph.write(ACTIVATIONS[activation], [y], y.shape) if activation else y
+
+
+RULES: Mapping[str, Replacement] = {
+    "CONV_2D": conv_2d,
+    "EXPAND_DIMS": reshape_,
+    "FULLY_CONNECTED": fully_connected,
+    "RESHAPE": reshape_,
+    "SQUEEZE": reshape_,
+    "TILE": tile,
+}
