@@ -11,8 +11,8 @@ import numpy as np
 from bench.litert import Invoke
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array, one_hot
-from tflite_transfer.converter.head import SoftmaxHead
-from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.converter.head import softmax_head
+from tflite_transfer.converter.training.optimizers import SGD, Adam, optimizer_graph
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.bundle import Bundle, bundle
 from tflite_transfer.reference.tflite.reader import read
@@ -34,7 +34,7 @@ class Case:
 
 def head_bundle(features: int, classes: int, optimizer: SGD | Adam, l2: float | None = None) -> Bundle:
     """Five files around a head of this size; the base spreads one pixel over the features."""
-    head = SoftmaxHead((features,), classes, BATCH, l2)
+    head = softmax_head((features,), classes, BATCH, l2)
     base = GraphBuilder()
     image = base.input("image", (-1, 1, 1, 1))
     flat = base.op("RESHAPE", [image, base.constant("flat", np.array([-1, 1], np.int32))], "flat/image", (-1, 1))
@@ -42,7 +42,7 @@ def head_bundle(features: int, classes: int, optimizer: SGD | Adam, l2: float | 
     base.output("bottleneck", base.op("MUL", [flat, ones], "bottleneck", (-1, features)))
     graphs = {
         "initialize": head.initialize(), "bottleneck": base, "train_head": head.train_head(),
-        "inference": head.inference(), "optimizer": optimizer.graph(head.parameters),
+        "inference": head.inference(), "optimizer": optimizer_graph(optimizer, head.parameters),
     }  # fmt: skip
     return bundle({role: write(g.model(role)) for role, g in graphs.items()})
 

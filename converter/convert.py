@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tflite_transfer.converter.base import Base, make_base
-from tflite_transfer.converter.head import SoftmaxHead
-from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.converter.head import Head, softmax_head
 from tflite_transfer.converter.options import INPUT_RANGES, ConversionOptions
 from tflite_transfer.converter.save import check_writable, save
+from tflite_transfer.converter.training.optimizers import SGD, Adam, described, optimizer_graph
 from tflite_transfer.reference.tflite.bundle import ROLES
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Model
@@ -39,17 +39,17 @@ def build(base_content: bytes, options: ConversionOptions) -> dict[str, bytes]:
     source = options.base_tflite.name if options.base_tflite else "the base"
     base = make_base(read(base_content, source), options.base_layer, options.base_pooling)
     options.check_sizes(math.prod(base.bottleneck_shape))
-    head = SoftmaxHead(base.bottleneck_shape, options.num_classes, options.train_batch_size, options.head_l2_reg)
+    head = softmax_head(base.bottleneck_shape, options.num_classes, options.train_batch_size, options.head_l2_reg)
     optimizer = _optimizer(options)
-    described = _describe(base_content, base, head, optimizer, options)
+    told = _describe(base_content, base, head, optimizer, options)
     models = {
         "initialize": head.initialize().model("initialize"),
         "bottleneck": base.model,
         "train_head": head.train_head().model("train_head"),
         "inference": head.inference().model("inference"),
-        "optimizer": optimizer.graph(head.parameters).model("optimizer"),
+        "optimizer": optimizer_graph(optimizer, head.parameters).model("optimizer"),
     }
-    return {role: write(_signed(models[role], replace(described, role=role))) for role in ROLES}
+    return {role: write(_signed(models[role], replace(told, role=role))) for role in ROLES}
 
 
 def _signed(model: Model, metadata: Metadata) -> Model:
@@ -86,21 +86,19 @@ def _optimizer(options: ConversionOptions) -> SGD | Adam:
     return Adam(**{k: v for k, v in given.items() if v is not None})
 
 
-def _describe(
-    content: bytes, base: Base, head: SoftmaxHead, optimizer: SGD | Adam, options: ConversionOptions
-) -> Metadata:
+def _describe(content: bytes, base: Base, head: Head, optimizer: SGD | Adam, options: ConversionOptions) -> Metadata:
     """The metadata that all five files share; the bundle's id is a digest of the base and of everything chosen."""
-    described = Metadata(
+    told = Metadata(
         bundle="",
         role="",
         classes=options.class_names,
         image_size=base.image_size,
         input_range=INPUT_RANGES[options.input_range or "0,1"],
         bottleneck_shape=base.bottleneck_shape,
-        head={"type": "softmax", "classes": head.classes, "batch": head.batch, "l2": head.l2},
-        optimizer=optimizer.describe(),
+        head=head.describe(),
+        optimizer=described(optimizer),
     )
     digest = hashlib.sha256(content)
-    digest.update(described.to_bytes())
+    digest.update(told.to_bytes())
     digest.update(json.dumps([options.base_layer, options.base_pooling]).encode())
-    return replace(described, bundle=digest.hexdigest()[:16])
+    return replace(told, bundle=digest.hexdigest()[:16])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,17 +47,36 @@ _LOSS = op(
     Integers((0,)),
     keep_dims=0,
 )
-_GRAD_BS = op("MEAN", _ERROR, Integers((0,)), keep_dims=0)
+_MEAN_ERROR = op("DIV", _ERROR, _EXAMPLES)
 
 
 def _decayed(gradient: Call) -> Call:
     return op("ADD", gradient, op("MUL", _WS, Scalar("2 l2")))
 
 
-_DECAYED_LOSS = op("ADD", _LOSS, op("MUL", op("SUM", op("MUL", _WS, _WS), Integers((0, 1)), keep_dims=0), Scalar("l2")))
-_GRAD_WS = (
-    op("BATCH_MATMUL", _X, op("DIV", _ERROR, _EXAMPLES), adj_x=1, adj_y=0),  # ours: the true number of examples
-    op("MUL", op("BATCH_MATMUL", _X, _ERROR, adj_x=1, adj_y=0), Scalar("1 / B")),  # upstream: the batch, baked in
+def _decayed_loss(squares: Call) -> Call:
+    return op("ADD", _LOSS, op("MUL", op("SUM", squares, Integers((0, 1)), keep_dims=0), Scalar("l2")))
+
+
+class _Form(NamedTuple):
+    """How a converter writes the gradients, and the squares of the weights."""
+
+    grad_ws: Call
+    grad_bs: Call
+    squares: Call
+
+
+_FORMS = (
+    _Form(  # ours: the true number of examples
+        op("BATCH_MATMUL", _X, _MEAN_ERROR, adj_x=1, adj_y=0),
+        op("SUM", _MEAN_ERROR, Integers((0,)), keep_dims=0),
+        op("SQUARE", _WS),
+    ),
+    _Form(  # upstream's: the batch, baked in
+        op("MUL", op("BATCH_MATMUL", _X, _ERROR, adj_x=1, adj_y=0), Scalar("1 / B")),
+        op("MEAN", _ERROR, Integers((0,)), keep_dims=0),
+        op("MUL", _WS, _WS),
+    ),
 )
 
 
@@ -73,9 +93,9 @@ def recognize_head(graph: Subgraph) -> SoftmaxHead | None:
     if len(graph.inputs) != 4 or len(graph.outputs) != 3:
         return None
     known: Bindings = dict(zip(("x", "y", "ws", "bs"), graph.inputs, strict=True))
-    for gradient in _GRAD_WS:
-        for loss, grad_ws in ((_LOSS, gradient), (_DECAYED_LOSS, _decayed(gradient))):
-            patterns = dict(zip(graph.outputs, (loss, grad_ws, _GRAD_BS), strict=True))
+    for form in _FORMS:
+        for loss, grad_ws in ((_LOSS, form.grad_ws), (_decayed_loss(form.squares), _decayed(form.grad_ws))):
+            patterns = dict(zip(graph.outputs, (loss, grad_ws, form.grad_bs), strict=True))
             found = Matcher(graph).match(patterns, known)
             if found is not None:
                 return _head(found)

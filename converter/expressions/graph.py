@@ -45,6 +45,14 @@ class Graph(GraphBuilder):
         new._written, new._names = dict(self._written), Counter(self._names)
         return new
 
+    def sized(self, batch: int) -> Graph:
+        """The same graph; the file's shapes hold another batch where a size is free."""
+        for number, t in enumerate(self.tensors):
+            if t.signature is not None:
+                self.tensors[number] = replace(t, shape=tuple(batch if n == -1 else n for n in t.signature))
+        self.batch = batch
+        return self
+
     def __getitem__(self, number: int) -> Expression:
         """A tensor that is there, as an expression."""
         return Expression(self, number)
@@ -64,6 +72,10 @@ class Graph(GraphBuilder):
         if key not in self._written:
             self._written[key] = self.constant(self._name("constant"), array)
         return self[self._written[key]]
+
+    def number(self, name: str, value: float) -> Expression:
+        """A constant float32 with a name of its own, which people look for in a file."""
+        return self[self.constant(self._unique(name), np.float32(value))]
 
     def write(
         self,
@@ -94,7 +106,8 @@ class Graph(GraphBuilder):
 
     def rename(self, number: int, name: str) -> None:
         """Call a tensor by another name."""
-        self.tensors[number] = replace(self.tensors[number], name=self._unique(name))
+        if self.tensors[number].name != name:
+            self.tensors[number] = replace(self.tensors[number], name=self._unique(name))
 
     def _name(self, what: str) -> str:
         return self._unique(self._scope + what)
@@ -184,9 +197,9 @@ _FOLDED = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divi
 def binary(opcode: str, a: Expression, b: Operand, kind: str | None = None) -> Expression:
     """An operator on two operands that are broadcast; the result has ``kind``, or the first one's type."""
     b = a.like(b)
-    if opcode in _FOLDED and a.kind == b.kind == "FLOAT32" and a.shape == b.shape == () and a.value is not None:
-        if b.value is not None:
-            return a.graph.literal(_FOLDED[opcode](a.value, b.value).astype(np.float32))
+    numbers = [e.value for e in (a, b) if e.value is not None and e.value.size == 1 and e.kind == "FLOAT32"]
+    if opcode in _FOLDED and len(numbers) == 2:
+        return a.graph.literal(_FOLDED[opcode](*numbers).astype(np.float32))
     return a.graph.write(opcode, [a, b], broadcast(a.shape, b.shape), kind or a.kind)
 
 

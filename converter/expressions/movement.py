@@ -25,6 +25,8 @@ def reshape(x: Expression, shape: Sequence[int]) -> Expression:
     target = tuple(shape)
     if target == x.shape:
         return x
+    if x.value is not None and x.value.size == 1:
+        return x.graph.literal(x.value.reshape(target))
     if target.count(-1) == 1 and -1 not in x.shape:
         target = tuple(math.prod(x.shape) // -math.prod(target) if n == -1 else n for n in target)
     return x.graph.write("RESHAPE", [x, _numbers(x, target)], target, x.kind, new_shape=target)

@@ -14,7 +14,7 @@ from tflite_transfer.converter.expressions import Expression, Graph, expand
 from tflite_transfer.converter.gradients.activation import before_activation
 from tflite_transfer.converter.gradients.missing import check_rules
 from tflite_transfer.converter.gradients.rule import Call, Later
-from tflite_transfer.converter.gradients.table import RULES
+from tflite_transfer.converter.gradients.table import OF_ONE, RULES
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
 from tflite_transfer.reference.tflite.graph import Operator
 
@@ -48,7 +48,8 @@ def depending(graph: Graph, operators: Iterable[Operator], wanted: Collection[in
 def _through(graph: Graph, operator: Operator, moved: set[int], found: dict[int, list[Expression]]) -> None:
     """From an operator's results to those of its operands that move."""
     with graph.scope(f"gradient/{graph.tensors[operator.outputs[0]].name}"):
-        given = [_gathered(graph, i, found) if i in found else None for i in operator.outputs]
+        wide = operator.opcode not in OF_ONE
+        given = [_gathered(graph, i, found, wide=wide) if i in found else None for i in operator.outputs]
         if given[0] is not None:
             given[0] = before_activation(_activation(operator), graph[operator.outputs[0]], given[0])
         rule = RULES[operator.opcode]
@@ -62,11 +63,10 @@ def _operands(operator: Operator, later: Iterable[Later]) -> Iterable[tuple[int,
     return ((i, pull) for i, pull in zip(operator.inputs, later, strict=False) if pull is not None)
 
 
-def _gathered(graph: Graph, number: int, found: dict[int, list[Expression]]) -> Expression:
-    """The sum of a tensor's cotangents, in the tensor's shape."""
-    parts = found[number]
-    if len(parts) > 1 or parts[0].shape != graph[number].shape:
-        found[number] = [expand(reduce(lambda a, b: a + b, parts), graph[number])]
+def _gathered(graph: Graph, number: int, found: dict[int, list[Expression]], *, wide: bool = True) -> Expression:
+    """The sum of a tensor's cotangents, in the tensor's shape, or if not ``wide`` in one that is broadcast to it."""
+    whole = reduce(lambda a, b: a + b, found[number])
+    found[number] = [expand(whole, graph[number]) if wide else whole]
     return found[number][0]
 
 

@@ -10,7 +10,6 @@ from tflite_transfer.converter.expressions import (
     Expression,
     count,
     equal,
-    expand,
     indicator,
     maximum,
     reshape,
@@ -35,7 +34,7 @@ def _kept(x: Expression, y: Expression, axes: Sequence[int]) -> Expression:
 def total_(call: Call, dy: Expression) -> Pulled:
     """``y = Σ x``: ``dx = dy`` for each term."""
     x, axes = call.operands
-    return ((lambda: expand(_kept(x, dy, _axes(call, x, axes)), x)),)
+    return (lambda: _kept(x, dy, _axes(call, x, axes)),)
 
 
 def mean(call: Call, dy: Expression) -> Pulled:
@@ -45,7 +44,7 @@ def mean(call: Call, dy: Expression) -> Pulled:
     def pull() -> Expression:
         chosen = _axes(call, x, axes)
         n = count(x, chosen)
-        return expand(_kept(x, dy * (1 / n) if isinstance(n, float) else dy / n, chosen), x)
+        return _kept(x, dy * (1 / n) if isinstance(n, float) else dy / n, chosen)
 
     return (pull,)
 

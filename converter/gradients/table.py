@@ -93,3 +93,9 @@ RULES: Mapping[str, Rule] = {
     "UNPACK": parts.unpack,
     "ZEROS_LIKE": elementwise.nothing,
 }
+
+# Functions of each element of one operand: their rules multiply dy with something in x's shape, so dy itself may be
+# smaller, and is broadcast there. The gradient of a sum of squares needs no array of ones.
+OF_ONE = frozenset(
+    ("ABS", "COS", "ELU", "EXP", "LOG", "LOGISTIC", "RELU", "RELU6", "RELU_N1_TO_1", "RSQRT", "SIN", "SQRT", "SQUARE")
+)

@@ -18,11 +18,18 @@ from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Operator
 
 # Operator -> where its matrix or filters stand, and its bias. Each is a layer.
-LAYERS = {
-    "BATCH_MATMUL": ((0, 1), None), "CONV_2D": ((1,), 2), "DEPTHWISE_CONV_2D": ((1,), 2), "EMBEDDING_LOOKUP": ((1,), None),
-    "FULLY_CONNECTED": ((1,), 2), "GATHER": ((0,), None), "TRANSPOSE_CONV": ((1,), 3),
+LAYERS: dict[str, tuple[tuple[int, ...], int | None]] = {
+    "BATCH_MATMUL": ((0, 1), None),
+    "CONV_2D": ((1,), 2),
+    "DEPTHWISE_CONV_2D": ((1,), 2),
+    "EMBEDDING_LOOKUP": ((1,), None),
+    "FULLY_CONNECTED": ((1,), 2),
+    "GATHER": ((0,), None),
+    "TRANSPOSE_CONV": ((1,), 3),
+}
+_AFTER: dict[str, tuple[int, ...]] = {  # of the layer before
+    "ADD": (0, 1), "SUB": (0, 1), "MUL": (0, 1), "DIV": (1,), "PRELU": (1,)
 }  # fmt: skip
-_AFTER = {"ADD": (0, 1), "SUB": (0, 1), "MUL": (0, 1), "DIV": (1,), "PRELU": (1,)}  # of the layer before
 _BIASES = ("ADD", "SUB")
 
 
@@ -104,9 +111,8 @@ def _is_weight(graph: Graph, operator: Operator, place: int) -> bool:
 
 
 def _has_bias(graph: Graph, operator: Operator, place: int) -> bool:
-    return (
-        len(operator.inputs) > place and operator.inputs[place] >= 0 and graph[operator.inputs[place]].value is not None
-    )
+    given = operator.inputs[place] if len(operator.inputs) > place else -1
+    return given >= 0 and graph.tensors[given].data is not None
 
 
 def add_biases(graph: Graph) -> None:
@@ -114,11 +120,11 @@ def add_biases(graph: Graph) -> None:
     for n, operator in enumerate(graph.operators):
         if operator.opcode != "FULLY_CONNECTED" or not _is_weight(graph, operator, 1):
             continue
-        if len(operator.inputs) < 3 or operator.inputs[2] < 0:
-            weights = graph[operator.inputs[1]]
-            name = f"{graph.tensors[weights.number].name}/bias"
-            bias = graph.constant(name, np.zeros(weights.shape[0], np.float32))
-            graph.operators[n] = replace(operator, inputs=(*operator.inputs[:2], bias))
+        x, weights, *bias = operator.inputs
+        if all(i < 0 for i in bias):
+            tensor = graph.tensors[weights]
+            zeros = graph.constant(f"{tensor.name}/bias", np.zeros(tensor.shape[0], np.float32))
+            graph.operators[n] = replace(operator, inputs=(x, weights, zeros))
 
 
 def lift(graph: Graph, name: str, constant: Constant) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflite_transfer.converter.expressions import Graph
-from tflite_transfer.converter.networks.network import Network
+from tflite_transfer.converter.expressions import Graph, logistic, softmax
+from tflite_transfer.converter.networks.network import Function, Network
+from tflite_transfer.converter.networks.rewriting import pruned
 from tflite_transfer.converter.training.losses import Loss
 from tflite_transfer.converter.training.optimizers import Optimizer
 from tflite_transfer.converter.training.step import differentiated, scores
@@ -21,7 +22,7 @@ SIGNATURES = ("infer", "train", "save", "restore", "initialize", "set_learning_r
 
 @dataclass(frozen=True)
 class TrainingFile:
-    """A network, what it learns by, and the signatures over them. The first sub-graph, which runs by default, infers."""
+    """A network, what it learns by, and the signatures over them. The first sub-graph, the default, infers."""
 
     network: Network
     loss: Loss
@@ -59,9 +60,7 @@ class TrainingFile:
         logits, output = scores(graph, function.output, self.loss), graph[function.output]
         if self.loss.activation is not None:
             if logits.number == output.number:
-                output = graph.write(
-                    self.loss.activation, [logits], logits.shape, **_OPTIONS.get(self.loss.activation, {})
-                )
+                output = _ACTIVATIONS[self.loss.activation](logits)
             graph.result("logits", logits)
         storage.behind(graph, function.variables)
         graph.result("output", output)
@@ -77,14 +76,16 @@ class TrainingFile:
         weights = {name: graph[function.variables[name]] for name in trainable}
         with graph.scope("update"):
             new, moved = self.optimizer.step(weights, made.grads, {s: state[s] for s in slots}, state[RATE])
-        updates = {name: graph[i] for name, i in function.updates.items()}
-        handles = storage.behind(graph, {**function.variables, **{name: e.number for name, e in state.items()}})
-        assign(graph, handles, {**new, **moved, **updates})
-        graph.result("loss", made.loss)
-        return graph
+        variables = {**function.variables, **{name: e.number for name, e in state.items()}}
+        updates = {**function.updates, **{name: e.number for name, e in {**new, **moved}.items()}}
+        step = pruned(Function(graph, function.x, variables, made.loss.number, updates))
+        handles = storage.behind(step.graph, step.variables)
+        assign(step.graph, handles, {name: step.graph[i] for name, i in step.updates.items()})
+        step.graph.output("loss", step.output)
+        return step.graph
 
 
-_OPTIONS = {"SOFTMAX": {"beta": 1.0}}
+_ACTIVATIONS = {"SOFTMAX": softmax, "LOGISTIC": logistic}
 
 
 def _save(storage: Storage) -> Graph:

@@ -52,8 +52,10 @@ def _share(x: Expression, n: Operand) -> Expression:
 def categorical(z: Expression, y: Expression) -> tuple[Expression, Expression]:
     """``mean -Σ y log softmax(z)`` over one-hot y (B, C); ``dz = (softmax(z) - y) / B``."""
     rows = _all(z)[:-1]
-    each = -total(y * log_softmax(z), [-1])
-    return mean(each, rows), _share(softmax(z) - y, count(z, rows))
+    terms = y * log_softmax(z).named("log_probabilities")
+    each = -total(terms, [-1]).named("loss/likelihood")
+    error = softmax(z).named("probabilities") - y
+    return mean(each, rows), _share(error.named("error"), count(y, rows))
 
 
 def sparse_categorical(z: Expression, y: Expression) -> tuple[Expression, Expression]:

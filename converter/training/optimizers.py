@@ -15,7 +15,11 @@ class Optimizer(Protocol):
     """What training needs of an optimizer."""
 
     type: ClassVar[str]
-    learning_rate: float
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate to begin with."""
+        ...
 
     def slots(self, parameters: Mapping[str, Shape]) -> dict[str, Shape]:
         """Its state for these parameters, all zeros at first."""
@@ -37,7 +41,7 @@ def optimizer_graph(optimizer: Optimizer, parameters: Mapping[str, Shape]) -> Gr
     weights = {p: g.argument(p, shape) for p, shape in parameters.items()}
     grads = {p: g.argument(f"grad_{p}", shape) for p, shape in parameters.items()}
     slots = {s: g.argument(s, shape) for s, shape in optimizer.slots(parameters).items()}
-    new, state = optimizer.step(weights, grads, slots, g.literal(optimizer.learning_rate))
+    new, state = optimizer.step(weights, grads, slots, g.number("learning_rate", optimizer.learning_rate))
     for name, value in {**new, **state}.items():
         g.result(f"new_{name}", value.named(f"new_{name}"))
     return g
@@ -59,7 +63,7 @@ class SGD:
         return {f"velocity_{p}": shape for p, shape in parameters.items()} if self.momentum else {}
 
     def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:
-        moves = {p: grads[p] * rate for p in weights}
+        moves = {p: (grads[p] * rate).named(f"{p}/move") for p in weights}
         if not self.momentum:
             return {p: w - moves[p] for p, w in weights.items()}, {}
         v = {p: slots[f"velocity_{p}"] * self.momentum - moves[p] for p in weights}
@@ -70,6 +74,21 @@ class SGD:
 def _moment_slots(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
     """Means m and v of each parameter's gradient and its square, and the number of steps."""
     return {f"{letter}_{p}": shape for letter in "mv" for p, shape in parameters.items()} | {"step": ()}
+
+
+class _Moments:
+    """What Adam's forms share: beta1 and beta2, ``1 - beta`` taken in double, and what means that began at 0 lack."""
+
+    def __init__(self, step: Expression, beta1: float, beta2: float) -> None:
+        number = step.graph.number
+        self.beta1, self.beta2 = number("beta1", beta1), number("beta2", beta2)
+        self.rest1, self.rest2 = number("1-beta1", 1 - beta1), number("1-beta2", 1 - beta2)
+        self.step = step + number("one", 1.0)
+        self.correction1 = self._lacking(self.beta1, "beta1")
+        self.correction2 = self._lacking(self.beta2, "beta2")
+
+    def _lacking(self, beta: Expression, name: str) -> Expression:
+        return (1.0 - power(beta, self.step).named(f"{name}^step")).named(f"1-{name}^step")
 
 
 @dataclass(frozen=True)
@@ -89,16 +108,17 @@ class Adam:
         return _moment_slots(parameters)
 
     def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:
-        step = slots["step"] + 1.0
-        correction1, correction2 = (1.0 - power(step.like(b), step) for b in (self.beta1, self.beta2))
+        c, epsilon = _Moments(slots["step"], self.beta1, self.beta2), rate.graph.number("epsilon", self.epsilon)
         new: dict[str, Expression] = {}
         state: dict[str, Expression] = {}
         for p, w in weights.items():
-            g = grads[p]
-            m = state[f"m_{p}"] = g * (1 - self.beta1) + slots[f"m_{p}"] * self.beta1
-            v = state[f"v_{p}"] = g * g * (1 - self.beta2) + slots[f"v_{p}"] * self.beta2
-            new[p] = w - m / correction1 * rate / (sqrt(v / correction2) + self.epsilon)
-        return new, {s: state[s] for s in slots if s != "step"} | {"step": step}
+            g, m, v = grads[p], slots[f"m_{p}"], slots[f"v_{p}"]
+            m = state[f"m_{p}"] = (g * c.rest1).named(f"m_{p}/fresh") + (m * c.beta1).named(f"m_{p}/kept")
+            v = state[f"v_{p}"] = (g * g * c.rest2).named(f"v_{p}/fresh") + (v * c.beta2).named(f"v_{p}/kept")
+            reach = ((m / c.correction1).named(f"m_{p}/hat") * rate).named(f"{p}/rate")
+            root = sqrt((v / c.correction2).named(f"v_{p}/hat")).named(f"v_{p}/root")
+            new[p] = w - (reach / (root + epsilon).named(f"{p}/scale")).named(f"{p}/move")
+        return new, {s: state[s] for s in slots if s != "step"} | {"step": c.step}
 
 
 @dataclass(frozen=True)
@@ -122,19 +142,18 @@ class KerasAdam:
         return _moment_slots(parameters)
 
     def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:
-        step = slots["step"] + 1.0
-        correction1, correction2 = (1.0 - power(step.like(b), step) for b in (self.beta1, self.beta2))
-        alpha = rate * sqrt(correction2) / correction1
-        shrink = rate * self.weight_decay
+        c, epsilon = _Moments(slots["step"], self.beta1, self.beta2), rate.graph.number("epsilon", self.epsilon)
+        alpha = rate * sqrt(c.correction2) / c.correction1
+        shrink = rate * rate.graph.number("weight_decay", self.weight_decay)
         new: dict[str, Expression] = {}
         state: dict[str, Expression] = {}
         for p, w in weights.items():
             m, v = slots[f"m_{p}"], slots[f"v_{p}"]
-            m = state[f"m_{p}"] = m + (grads[p] - m) * (1 - self.beta1)
-            v = state[f"v_{p}"] = v + (square(grads[p]) - v) * (1 - self.beta2)
+            m = state[f"m_{p}"] = m + (grads[p] - m) * c.rest1
+            v = state[f"v_{p}"] = v + (square(grads[p]) - v) * c.rest2
             kept = w - w * shrink if self.weight_decay else w
-            new[p] = kept - m * alpha / (sqrt(v) + self.epsilon)
-        return new, {s: state[s] for s in slots if s != "step"} | {"step": step}
+            new[p] = kept - m * alpha / (sqrt(v) + epsilon)
+        return new, {s: state[s] for s in slots if s != "step"} | {"step": c.step}
 
 
 @dataclass(frozen=True)

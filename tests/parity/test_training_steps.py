@@ -19,7 +19,7 @@ from tests.parity import training
 from tflite_transfer.backends.base import Array, Tree, one_hot
 from tflite_transfer.backends.numpy import NumpyBackend
 from tflite_transfer.backends.tflite import TFLiteBackend
-from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.converter.training.optimizers import SGD, Adam
 from tflite_transfer.reference.tflite.bundle import Bundle
 
 

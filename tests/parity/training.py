@@ -47,7 +47,8 @@ class Part(NamedTuple):
 def constants(bundle: Bundle) -> dict[str, float]:
     """The float32 scalars of train_head and optimizer, by the names that the converter gives them."""
     tensors = [t for role in ("train_head", "optimizer") for t in bundle.models[role].main.tensors]
-    return {t.name: float(t.data.item()) for t in tensors if t.data is not None and t.data.dtype == np.float32}
+    floats = [t for t in tensors if t.data is not None and t.data.dtype == np.float32]
+    return {t.name: t.data.item() for t in floats}  # type: ignore[union-attr]
 
 
 def whole_step(
@@ -87,7 +88,7 @@ def gradients(numbers: Mapping[str, float], params: Tree, x: Array, y: Array) ->
     mean = Quantity(errors.value / len(x), errors.terms / len(x))
     grad, terms = x.T @ mean.value, sizes.T @ mean.terms.astype(np.float32)
     if "l2" in numbers:
-        squares, twice = numbers["l2"] * np.vdot(ws, ws), numbers["l2/twice"]
+        squares, twice = numbers["l2"] * np.vdot(ws, ws), 2 * numbers["l2"]
         loss = Quantity(loss.value + squares, loss.terms + squares)
         grad, terms = grad + twice * ws, terms + np.float32(twice) * size_ws
     return {

@@ -13,7 +13,7 @@ FOLDERS["tflite_transfer"] = ROOT / "tflite_transfer"
 ALLOWED = {  # layer -> the parts of tflite_transfer it may import
     "reference/tflite": ["tflite_transfer.reference.tflite"],
     "reference": ["tflite_transfer.reference"],
-    "converter": ["tflite_transfer.converter", "tflite_transfer.reference.tflite"],
+    "converter": ["tflite_transfer.converter", "tflite_transfer.reference"],
     "backends": ["tflite_transfer.backends", "tflite_transfer.reference"],
 }
 LAZY = {"tensorflow", "ai_edge_litert", "matplotlib", "numba"}

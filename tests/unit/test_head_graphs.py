@@ -15,9 +15,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tests.parity import training
 from tflite_transfer.converter.convert import build
-from tflite_transfer.converter.head import SoftmaxHead
-from tflite_transfer.converter.optimizers import SGD, Adam
+from tflite_transfer.converter.head import Head, softmax_head
 from tflite_transfer.converter.options import ConversionOptions
+from tflite_transfer.converter.training.optimizers import SGD, Adam, optimizer_graph
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.writer import write
@@ -31,7 +31,7 @@ BUILTINS = {  # role -> every operator that may stand in it
     "inference": {"RESHAPE", "BATCH_MATMUL", "ADD", "SOFTMAX"},
     "train_head": {
         "RESHAPE", "BATCH_MATMUL", "ADD", "SOFTMAX", "LOG_SOFTMAX", "SUB", "MUL", "DIV", "SUM", "NEG", "MEAN", "SHAPE",
-        "GATHER", "CAST",
+        "GATHER", "CAST", "SQUARE",
     },
     "optimizer": {"ADD", "SUB", "MUL", "DIV", "POW", "SQRT"},
 }  # fmt: skip
@@ -39,11 +39,11 @@ BUILTINS = {  # role -> every operator that may stand in it
 LOSS_C, GRADIENT_C = 3.0, 8.0
 
 
-def graphs(head: SoftmaxHead, optimizer: SGD | Adam) -> dict[str, bytes]:
+def graphs(head: Head, optimizer: SGD | Adam) -> dict[str, bytes]:
     """The four files beside the base."""
     made = {
         "initialize": head.initialize(), "train_head": head.train_head(), "inference": head.inference(),
-        "optimizer": optimizer.graph(head.parameters),
+        "optimizer": optimizer_graph(optimizer, head.parameters),
     }  # fmt: skip
     return {role: write(g.model(role)) for role, g in made.items()}
 
@@ -80,7 +80,7 @@ def run(content: bytes, *values: Array) -> list[Array]:
 def test_the_originals_shapes(bottleneck: Shape, classes: int, batch: int, l2: float | None) -> None:
     """What the original's own tests ask of a softmax head: a base of 64 features, and MobileNetV2's."""
     params: list[Shape] = [(math.prod(bottleneck), classes), (classes,)]
-    head = SoftmaxHead(bottleneck, classes, batch, l2)
+    head = softmax_head(bottleneck, classes, batch, l2)
     sgd, adam = (graphs(head, optimizer) for optimizer in OPTIMIZERS.values())
     assert shapes(sgd["initialize"]) == ([()], params)
     assert shapes(sgd["train_head"]) == ([(batch, *bottleneck), (batch, classes), *params], [(), *params])
@@ -98,7 +98,7 @@ def test_the_bases_shape_is_the_heads() -> None:
     files = build(write(base.model("base")), options)
     assert list(files) == ["initialize", "bottleneck", "train_head", "inference", "optimizer"]
     assert shapes(files["bottleneck"]) == ([(1, 8, 8, 3)], [(1, 8, 8, 3)])
-    expected = graphs(SoftmaxHead((8, 8, 3), 5, 128, 0.1), Adam())
+    expected = graphs(softmax_head((8, 8, 3), 5, 128, 0.1), Adam())
     for role, content in expected.items():
         assert described(files[role]) == described(content)
 
@@ -137,7 +137,7 @@ ADAM_SIDES = {
 @pytest.mark.parametrize("l2", [None, 0.1])
 @pytest.mark.parametrize(("optimizer", "expected"), [("sgd", SIDES), ("adam", ADAM_SIDES)], ids=OPTIMIZERS)
 def test_names_positions_and_free_sizes(optimizer: str, expected: Any, l2: float | None) -> None:
-    files = graphs(SoftmaxHead((4, 3), 5, 20, l2), OPTIMIZERS[optimizer])
+    files = graphs(softmax_head((4, 3), 5, 20, l2), OPTIMIZERS[optimizer])
     assert list(files) == list(expected)
     for role, (inputs, outputs) in expected.items():
         interpreter = loaded(files[role])
@@ -155,7 +155,7 @@ def test_names_positions_and_free_sizes(optimizer: str, expected: Any, l2: float
 @pytest.mark.parametrize("bottleneck", [(12,), (4, 3)], ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_only_builtin_operators(optimizer: str, bottleneck: Shape, l2: float | None) -> None:
-    files = graphs(SoftmaxHead(bottleneck, 5, 20, l2), OPTIMIZERS[optimizer])
+    files = graphs(softmax_head(bottleneck, 5, 20, l2), OPTIMIZERS[optimizer])
     for role, content in files.items():
         operators = read(content).main.operators
         assert operators
@@ -164,7 +164,7 @@ def test_only_builtin_operators(optimizer: str, bottleneck: Shape, l2: float | N
 
 
 def test_the_parameters_begin_with_what_initialize_is_given() -> None:
-    content = graphs(SoftmaxHead((64,), 5, 20), SGD(0.1))["initialize"]
+    content = graphs(softmax_head((64,), 5, 20), SGD(0.1))["initialize"]
     assert len(content) < 2000  # the zeros are made, not stored
     for value in (0.0, 1.5):
         ws, bs = run(content, np.float32(value))
@@ -186,7 +186,7 @@ def problem(b: int, shape: Shape, c: int) -> tuple[Array, Array, Array, Array]:
 @pytest.mark.parametrize("l2", [None, 0.1])
 @pytest.mark.parametrize("examples", [1, 7, 20, 128])
 def test_the_gradient_is_divided_by_the_batch_that_comes(examples: int, l2: float | None) -> None:
-    content = graphs(SoftmaxHead((4, 3), 5, 20, l2), SGD(0.1))["train_head"]
+    content = graphs(softmax_head((4, 3), 5, 20, l2), SGD(0.1))["train_head"]
     x, y, ws, bs = problem(examples, (4, 3), 5)
     found = dict(zip(("loss", "grad_ws", "grad_bs"), run(content, x, y, ws, bs), strict=True))
     decay = {} if l2 is None else {"l2": float(np.float32(l2)), "l2/twice": float(np.float32(2 * l2))}
@@ -198,7 +198,7 @@ def test_the_gradient_is_divided_by_the_batch_that_comes(examples: int, l2: floa
 def test_l2_is_in_the_loss_and_in_the_weights_gradient_only() -> None:
     inputs = problem(20, (4, 3), 5)
     ws, l2 = inputs[2], 0.5  # a power of two: products with it are exact
-    plain, decayed = (run(graphs(SoftmaxHead((4, 3), 5, 20, x), SGD(0.1))["train_head"], *inputs) for x in (None, l2))
+    plain, decayed = (run(graphs(softmax_head((4, 3), 5, 20, x), SGD(0.1))["train_head"], *inputs) for x in (None, l2))
     np.testing.assert_array_equal(decayed[1], plain[1] + ws)  # 2 l2 w, not divided by the batch
     np.testing.assert_array_equal(decayed[2], plain[2])
     squares = l2 * np.vdot(ws.astype(np.float64), ws.astype(np.float64))
@@ -208,14 +208,14 @@ def test_l2_is_in_the_loss_and_in_the_weights_gradient_only() -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_l2_is_not_in_the_optimizer(optimizer: str) -> None:
-    one, other = (graphs(SoftmaxHead((12,), 5, 20, l2), OPTIMIZERS[optimizer])["optimizer"] for l2 in (None, 0.1))
+    one, other = (graphs(softmax_head((12,), 5, 20, l2), OPTIMIZERS[optimizer])["optimizer"] for l2 in (None, 0.1))
     assert one == other
 
 
 def test_zero_l2_is_given_l2() -> None:
     """As in the original: 0 adds terms that are 0, None adds none."""
     inputs = problem(20, (12,), 5)
-    files = [graphs(SoftmaxHead((12,), 5, 20, l2), SGD(0.1))["train_head"] for l2 in (None, 0.0)]
+    files = [graphs(softmax_head((12,), 5, 20, l2), SGD(0.1))["train_head"] for l2 in (None, 0.0)]
     assert len(read(files[1]).main.operators) == len(read(files[0]).main.operators) + 6
     for plain, zero in zip(*(run(content, *inputs) for content in files), strict=True):
         np.testing.assert_array_equal(plain, zero)
@@ -223,7 +223,7 @@ def test_zero_l2_is_given_l2() -> None:
 
 @pytest.mark.parametrize("examples", [1, 7])
 def test_inference_takes_any_batch(examples: int) -> None:
-    content = graphs(SoftmaxHead((4, 3), 5, 20), SGD(0.1))["inference"]
+    content = graphs(softmax_head((4, 3), 5, 20), SGD(0.1))["inference"]
     x, _, ws, bs = problem(examples, (4, 3), 5)
     (p,) = run(content, x, ws, bs)
     z = x.reshape(examples, 12).astype(np.float64) @ ws + bs

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tflite_transfer.converter import head as heads
-from tflite_transfer.converter import optimizers
+from tflite_transfer.converter.training import optimizers
 from tflite_transfer.reference import head
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.matching import Matcher
@@ -39,9 +39,9 @@ def ours(g: GraphBuilder) -> Subgraph:
     return g.model("run").main
 
 
-MOMENTS = ours(optimizers.Adam(0.03, 0.8, 0.9, 1e-3).graph(PARAMETERS))
-ONE_RATE = ours(optimizers.SGD(0.1).graph(PARAMETERS))
-HEAD, HEAD_L2 = (ours(heads.SoftmaxHead((N,), N, N, l2).train_head()) for l2 in (None, 0.3))
+MOMENTS = ours(optimizers.optimizer_graph(optimizers.Adam(0.03, 0.8, 0.9, 1e-3), PARAMETERS))
+ONE_RATE = ours(optimizers.optimizer_graph(optimizers.SGD(0.1), PARAMETERS))
+HEAD, HEAD_L2 = (ours(heads.softmax_head((N,), N, N, l2).train_head()) for l2 in (None, 0.3))
 
 
 def gradients(rule: SoftmaxHead, given: Arrays) -> Arrays:
@@ -81,11 +81,11 @@ KNOWN = {
     "upstream adam": Known(
         upstream("adam", "optimizer"), optimizer, Adam(F(1e-3), F(0.9), F(0.999), F(0.1), F(1e-3), F(1e-8)), updated
     ),
-    "inference": Known(ours(heads.SoftmaxHead((2, 2), N, N).inference()), recognize_inference, True, probabilities),
+    "inference": Known(ours(heads.softmax_head((2, 2), N, N).inference()), recognize_inference, True, probabilities),
     "head": Known(HEAD, recognize_head, SoftmaxHead(None, None), gradients),
     "head l2": Known(HEAD_L2, recognize_head, SoftmaxHead(float(F(0.3)), None), gradients),
     "head of a bottleneck (2, 2)": Known(
-        ours(heads.SoftmaxHead((2, 2), N, N).train_head()), recognize_head, SoftmaxHead(None, None), gradients
+        ours(heads.softmax_head((2, 2), N, N).train_head()), recognize_head, SoftmaxHead(None, None), gradients
     ),
     "sgd": Known(ONE_RATE, optimizer, SGD(F(0.1)), updated),
     "adam": Known(MOMENTS, optimizer, Adam(F(0.03), F(0.8), F(0.9), F(1 - 0.8), F(1 - 0.9), F(1e-3)), updated),
@@ -231,9 +231,9 @@ def test_another_rule_is_no_optimizer_that_is_known(graph):
         pytest.param(with_options(HEAD, "logits", fused_activation_function=1), id="logits above 0"),
         pytest.param(with_options(HEAD, "probabilities", beta=2.0), id="beta 2"),
         pytest.param(with_options(HEAD, "grad_bs", keep_dims=True), id="grad_bs of shape (1, C)"),
-        pytest.param(constant_of(HEAD, "examples/count", 1, 1), id="divided by the classes"),
+        pytest.param(constant_of(HEAD, "loss/gather", 1, 1), id="divided by the classes"),
         pytest.param(constant_of(HEAD, "loss/likelihood", 1, 0), id="loss: sum over examples"),
-        pytest.param(constant_of(HEAD_L2, "l2/pull", 1, 0.3), id="l2 ws instead of 2 l2 ws"),
+        pytest.param(constant_of(HEAD_L2, "gradient/l2/square/mul", 0, 0.3), id="l2 ws instead of 2 l2 ws"),
         pytest.param(constant_of(HEAD_L2, "l2/penalty", 1, 0.15), id="half of l2 in the loss"),
         pytest.param(with_inputs_swapped(HEAD, 0, 1), id="x and labels swapped"),
     ],
@@ -252,6 +252,6 @@ def test_an_unknown_rule_of_many_parameters_is_refused_at_once(monkeypatch: pyte
         return real(self, *arguments)
 
     monkeypatch.setattr(Matcher, "_match_call", counted)
-    graph = ours(optimizers.Adam().graph({f"w{n}": (3,) for n in range(12)}))
+    graph = ours(optimizers.optimizer_graph(optimizers.Adam(), {f"w{n}": (3,) for n in range(12)}))
     assert recognize_optimizer(constant_of(graph, "v_w11/kept", 1, 0.5), 12) is None
     assert len(tried) < 2000  # seen: 321, and 114,657 with both orders

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cases import head_bundle
 from tflite_transfer.backends.numpy import NumpyBackend
-from tflite_transfer.converter import optimizers as converter
+from tflite_transfer.converter.training import optimizers as converter
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, adam, bias_corrections, sgd
 
 Array = Any
