@@ -1,10 +1,7 @@
-"""Bases that TensorFlow converts: MobileNetV2, Keras files, SavedModels. The one file that imports TensorFlow."""
+"""Bases that TensorFlow converts: MobileNetV2, Keras files, SavedModels."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tflite_transfer.converter.networks.from_keras import load_keras
 from tflite_transfer.converter.options import Representative
-from tflite_transfer.reference.tflite.errors import ModelError, OptionError, TransferError, missing_extra
+from tflite_transfer.converter.tensorflow import converting, first_line, tensorflow
+from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ def mobilenetv2(image_size: int, alpha: float, weights: Path | None, quantizatio
         )
     except Exception as e:  # Keras raises plain Exception where a download fails, ValueError for an alpha it has not
         raise ModelError(
-            f"the ImageNet weights of MobileNetV2 (alpha {alpha:g}, {image_size} px) are not to be had: {_line(e)} "
+            f"the ImageNet weights of MobileNetV2 (alpha {alpha:g}, {image_size} px) are not to be had: "
+            f"{first_line(e)} "
             "Give a file of weights with --base_weights."
         ) from e
     if weights:
@@ -57,11 +57,7 @@ def mobilenetv2(image_size: int, alpha: float, weights: Path | None, quantizatio
 
 def keras_file(path: Path, quantization: Quantization) -> bytes:
     """A whole Keras model, .keras or .h5, as .tflite. Custom layers with code in the file are refused (safe mode)."""
-    keras = _tensorflow().keras
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as e:
-        raise ModelError(f"{path} cannot be read as a Keras model: {_line(e)}") from e
+    model = load_keras(path)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         raise ModelError(f"{path} is not an image model: it takes {[tuple(i.shape) for i in model.inputs]}.")
     return _convert(model, tuple(model.inputs[0].shape[1:]), quantization)
@@ -75,7 +71,7 @@ def saved_model(folder: Path, quantization: Quantization) -> bytes:
         specs = loaded.signatures["serving_default"].structured_input_signature[1]
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
     except Exception as e:
-        raise ModelError(f"{folder} cannot be read as a SavedModel with serving_default: {_line(e)}") from e
+        raise ModelError(f"{folder} cannot be read as a SavedModel with serving_default: {first_line(e)}") from e
     shapes = [s.shape for s in specs.values()]
     if len(shapes) != 1 or shapes[0].rank != 4:  # the rank of an unknown shape is None
         raise ModelError(f"{folder} is not an image model: it takes {', '.join(map(str, shapes)) or 'nothing'}.")
@@ -93,31 +89,16 @@ def _run(converter: Any, shape: Any, quantization: Quantization) -> bytes:
         converter.optimizations = [_tensorflow().lite.Optimize.DEFAULT]
     if quantization.representative is not None:
         converter.representative_dataset = lambda: quantization.samples(shape)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # Keras lists every variable of what it exports
-            return converter.convert()
-    except Exception as e:  # the converter's own errors have no common class
-        raise ModelError(f"TensorFlow cannot convert the base: {_line(e)}") from e
+    with converting("the base"):
+        return converter.convert()
 
 
 def _load(network: Any, weights: Path) -> None:
     try:
         network.load_weights(weights)
     except (ValueError, OSError, KeyError) as e:
-        raise OptionError(f"--base_weights {weights} does not fit MobileNetV2 without its top: {_line(e)}") from e
+        raise OptionError(f"--base_weights {weights} does not fit MobileNetV2 without its top: {first_line(e)}") from e
 
 
 def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import tensorflow
-    except ImportError as e:
-        raise missing_extra("tensorflow", "this base (Keras or SavedModel)", "convert") from e
-    return tensorflow
-
-
-def _line(error: Exception) -> str:
-    if isinstance(error, TransferError):
-        raise error
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0]
+    return tensorflow("this base (Keras or SavedModel)")

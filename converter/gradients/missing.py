@@ -34,9 +34,9 @@ def check_rules(graph: Graph, operators: Iterable[Operator], moved: Collection[i
 
 
 def _missing(operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]) -> Iterator[Operator]:
-    needed = set(seeds)
+    needed, moved = set(seeds), set(moved)
     for operator in reversed(tuple(operators)):
-        if needed.intersection(operator.outputs) and set(moved).intersection(operator.inputs):
+        if moved & needed.intersection(operator.outputs) and moved.intersection(operator.inputs):
             needed.update(operator.inputs)
             if operator.opcode not in RULES:
                 yield operator

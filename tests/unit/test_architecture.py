@@ -88,4 +88,4 @@ def test_tensorflow_is_imported_in_one_file() -> None:
         for file in folder.rglob("*.py")
         if any(n.split(".")[0] == "tensorflow" for n in imports(ast.parse(file.read_text())))
     }
-    assert users == {"keras_base.py"}
+    assert users == {"tensorflow.py"}
