@@ -8,8 +8,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.tflite.bundle import Bundle
-
 Array = NDArray[Any]
 Tree = Mapping[str, Array]  # a tensor's name -> its value
 
@@ -23,29 +21,20 @@ class Steps(NamedTuple):
 
 
 class Backend(Protocol):
-    """The functions of a bundle; both backends take ``GraphBackend``'s way to them.
+    """The functions of a model that trains. Of five files both backends take ``GraphBackend``'s way to them.
 
     No call changes an array it is given, but ``train`` may reuse the slots' memory. An array of another shape or type
     raises ShapeError: all are float32, but for class numbers and rows.
     """
 
     name: str
-    bundle: Bundle
 
-    def initialize(self) -> Tree:
-        """The converted parameters. Raises BundleError where they have not the shapes that the files declare."""
+    def initialize(self) -> tuple[Tree, Tree]:
+        """The converted parameters and slots. Raises BundleError where they are not as the files declare."""
         ...
 
     def bottlenecks(self, images: Array) -> Array:
         """(B, H, W, D) float32 in the base's input range -> (B, F). Threads may call it together."""
-        ...
-
-    def gradients(self, params: Tree, bottlenecks: Array, labels: Array) -> tuple[np.float32, Tree]:
-        """Loss and its gradient for each parameter. (B, F), one-hot (B, C)."""
-        ...
-
-    def update(self, params: Tree, grads: Tree, slots: Tree) -> tuple[Tree, Tree]:
-        """New parameters and new slots."""
         ...
 
     def train(self, params: Tree, slots: Tree, bottlenecks: Array, classes: Array, batches: Array) -> Steps:

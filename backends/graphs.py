@@ -16,7 +16,10 @@ from tflite_transfer.reference.tflite.errors import BundleError, ModelError, Sha
 
 
 class GraphBackend(ABC):
-    """See ``Backend``. A subclass says how a file is run, and may know a faster way to train."""
+    """Five files. ``gradients`` and ``update`` are the halves of a step.
+
+    A subclass says how a file is run, and may know a faster way to train.
+    """
 
     name: str
 
@@ -28,7 +31,7 @@ class GraphBackend(ABC):
     def run(self, role: str, *values: Any) -> Sequence[Array]:
         """A file's outputs, of its inputs, by position. Raises ShapeError or ModelError."""
 
-    def initialize(self) -> Tree:
+    def initialize(self) -> tuple[Tree, Tree]:
         values = self.run("initialize", np.float32(0))
         for (name, shape), value in zip(self.bundle.parameters.items(), values, strict=True):
             if value.shape != shape or value.dtype != np.float32:
@@ -36,19 +39,22 @@ class GraphBackend(ABC):
                     f"initialize.tflite declares {name} as float32 {shape}, but gives {value.dtype} {value.shape}; "
                     "convert the model again."
                 )
-        return dict(zip(self.bundle.parameters, values, strict=True))
+        slots = {name: np.zeros(shape, np.float32) for name, shape in self.bundle.slots.items()}
+        return dict(zip(self.bundle.parameters, values, strict=True)), slots
 
     def bottlenecks(self, images: Array) -> Array:
         check_array("images", images, ("B", *self.bundle.image_shape))
         return self._batch("bottleneck", self.bundle.bottleneck_shape, images).reshape(len(images), -1)
 
     def gradients(self, params: Tree, bottlenecks: Array, labels: Array) -> tuple[np.float32, Tree]:
+        """Loss and its gradient for each parameter. (B, F), one-hot (B, C)."""
         check_array("bottlenecks", bottlenecks, ("B", self.bundle.features))
         check_array("labels", labels, (len(bottlenecks), self.bundle.classes))
         loss, *grads = self.run("train_head", self._shaped(bottlenecks), labels, *self._values(params))
         return np.float32(loss), dict(zip(self.bundle.parameters, grads, strict=True))
 
     def update(self, params: Tree, grads: Tree, slots: Tree) -> tuple[Tree, Tree]:
+        """New parameters and new slots."""
         check_tree("grads", grads, self.bundle.parameters)
         check_tree("slots", slots, self.bundle.slots)
         names, state = tuple(self.bundle.parameters), [slots[k] for k in self.bundle.slots]

@@ -25,22 +25,42 @@ class Runner(Protocol):
         """Run a signature; with None, the main graph by its tensors' names."""
         ...
 
+    def variables(self) -> dict[str, Array]:
+        """A copy of each resource variable, by name."""
+        ...
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        """Set variables by name."""
+        ...
+
+
+class NumpyRunner:
+    """The reference interpreter as a ``Runner``."""
+
+    def __init__(self, source: Path | bytes, folder: Path) -> None:
+        self._interpreter = Interpreter(source, folder=folder)
+        self.run = self._interpreter.run
+
+    def variables(self) -> dict[str, Array]:
+        return dict(self._interpreter.variables)
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        self._interpreter.variables.update(values)
+
 
 class LiteRTRunner:
     """LiteRT behind the face of ``reference.Interpreter``: the same file, the same checks before it runs."""
 
-    def __init__(self, path: Path, num_threads: int | None = None) -> None:
-        try:
-            content = path.read_bytes()  # once: what is checked is what runs
-        except OSError as e:
-            raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
-        self.model = read(content, path.name)
+    def __init__(self, source: Path | bytes, num_threads: int | None = None) -> None:
+        content, name = (source, "the model") if isinstance(source, bytes) else (_content(source), source.name)
+        self.model = read(content, name)
         verify(self.model)
         check_arity(self.model)
+        self._runners: dict[str, Any] = {}
         try:
             self._interpreter: Any = interpreter_class()(model_content=content, num_threads=num_threads)
         except (ValueError, RuntimeError) as e:
-            raise ModelError(f"LiteRT refuses {path.name}: {first_line(e)}") from e
+            raise ModelError(f"LiteRT refuses {name}: {first_line(e)}") from e
 
     def run(self, signature: str | None = None, /, **inputs: Any) -> dict[str, Array]:
         """See ``Runner``. Raises ShapeError, ModelError."""
@@ -51,8 +71,27 @@ class LiteRTRunner:
         except (ValueError, RuntimeError) as e:
             raise ModelError(f"LiteRT cannot run {self.model.source}: {first_line(e)}") from e
 
+    def variables(self) -> dict[str, Array]:
+        self._check_variables("save", "outputs")
+        return self.run("save")
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        self._check_variables("restore", "inputs")
+        self.run("restore", **{**self.variables(), **values})
+
+    def _check_variables(self, key: str, side: str) -> None:
+        """LiteRT has no way to a variable but a signature that gives or takes it."""
+        signature = next((s for s in self.model.signatures if s.key == key), None)
+        if signature is None or (key == "save" and signature.inputs):
+            raise ModelError(
+                f"{self.model.source} has no signature {key} with its variables as {side}, so LiteRT cannot tell them; "
+                "run it with the numpy backend."
+            )
+
     def _signature(self, key: str, given: Mapping[str, Array]) -> dict[str, Array]:
-        results = self._interpreter.get_signature_runner(key)(**{k: _plain(v) for k, v in given.items()})
+        if key not in self._runners:  # a new runner allocates its sub-graph anew
+            self._runners[key] = self._interpreter.get_signature_runner(key)
+        results = self._runners[key](**{k: _plain(v) for k, v in given.items()})
         return {name: np.array(value) for name, value in results.items()}
 
     def _main(self, found: Names, given: Mapping[str, Array]) -> dict[str, Array]:
@@ -70,10 +109,20 @@ def _plain(value: Array) -> Array:
     return value.astype(np.bytes_) if value.dtype.kind == "O" else value
 
 
-def open_runner(name: str, path: Path, num_threads: int | None = None) -> Runner:
-    """The backend of that name, ready to run a file. Raises OptionError, ModelError, MissingExtraError."""
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()  # once: what is checked is what runs
+    except OSError as e:
+        raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
+
+
+def open_runner(name: str, source: Path | bytes, num_threads: int | None = None, folder: str | Path = ".") -> Runner:
+    """The backend of that name, ready to run a file. Raises OptionError, ModelError, MissingExtraError.
+
+    ``folder``: where the model may save and restore, on the numpy backend.
+    """
     if name == "numpy":
-        return Interpreter(path)
+        return NumpyRunner(source, Path(folder))
     if name == "tflite":
-        return LiteRTRunner(path, num_threads)
+        return LiteRTRunner(source, num_threads)
     raise OptionError(f"backend must be numpy or tflite, but is {name!r}.")

@@ -56,8 +56,7 @@ def head_step(features: int, samples: int, optimizer: SGD | Adam) -> Callable[[]
         x = rng.random((samples, features), np.float32)
         classes = rng.integers(0, 4, samples)
         ours, theirs = open_backend("numpy", files), open_backend("tflite", files, 1)
-        params = ours.initialize()
-        slots = {k: np.zeros(shape, np.float32) for k, shape in files.slots.items()}
+        params, slots = ours.initialize()
         batches = epoch_batches(0, 0, samples, BATCH)
         _validate(ours, theirs, params, slots, x, classes, batches[:3])
         invoke = Invoke(dict(files.contents), x[:BATCH], one_hot(classes[:BATCH], 4), threads=1)

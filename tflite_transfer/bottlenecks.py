@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from tflite_transfer.backends.base import Array, Backend
 from tflite_transfer.images import ImageLike, keep, load_each, to_range, unreadable
 from tflite_transfer.pool import Pool
-from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import ImageError, OptionError
+from tflite_transfer.reference.tflite.trainable import Trainable
 
 MOST_THREADS = 1024
 PART = 16  # images that go through the base together: more gave no speed, and takes memory
@@ -33,7 +33,7 @@ def cores() -> int:
 class Bottlenecks:
     """The base with its threads. Threads may call every method; RuntimeError once it was closed."""
 
-    def __init__(self, backend: Backend, bundle: Bundle, threads: int) -> None:
+    def __init__(self, backend: Backend, bundle: Trainable, threads: int) -> None:
         self._backend, self._bundle = backend, bundle
         self._own = set[int]()
         self._pool = Pool(threads, "bottlenecks", lambda: self._own.add(threading.get_ident()))

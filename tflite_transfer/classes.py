@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import DataError, StateError
+from tflite_transfer.reference.tflite.trainable import Trainable
 
 
-def agree_classes(given: Sequence[str] | None, bundle: Bundle, source: str) -> tuple[str, ...] | None:
+def agree_classes(given: Sequence[str] | None, bundle: Trainable, source: str) -> tuple[str, ...] | None:
     """The names in the order of the labels' columns, or None where nothing names them. Raises DataError."""
     if given is None:
         return bundle.class_names
@@ -32,7 +32,7 @@ def agree_classes(given: Sequence[str] | None, bundle: Bundle, source: str) -> t
 
 
 def classes_of_folders(
-    folders: Sequence[str], known: Sequence[str] | None, bundle: Bundle, source: str
+    folders: Sequence[str], known: Sequence[str] | None, bundle: Trainable, source: str
 ) -> tuple[str, ...]:
     """The classes for a data folder: ``known``, which must hold each folder's name; else the folders, sorted."""
     if known is None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tflite_transfer.backends.base import Array, Backend, Tree
-from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import ShapeError
+from tflite_transfer.reference.tflite.trainable import Trainable
 from tflite_transfer.state import Position, State
 from tflite_transfer.training import Pace, epoch_batches
 
@@ -25,7 +25,7 @@ class Learner:
     place, which is why ``state`` waits for the running chunk.
     """
 
-    def __init__(self, backend: Backend, bundle: Bundle, seed: int) -> None:
+    def __init__(self, backend: Backend, bundle: Trainable, seed: int) -> None:
         self._backend, self._bundle = backend, bundle
         self._pace = Pace()
         self._order: tuple[tuple[int, int, int], Array] = (0, 0, 0), np.empty((0, 0), np.int64)
@@ -43,8 +43,7 @@ class Learner:
         return self._now.seed
 
     def _begin(self, seed: int) -> State:
-        slots = {name: np.zeros(shape, np.float32) for name, shape in self._bundle.slots.items()}
-        return State(self._backend.initialize(), slots, None, seed, Position())
+        return State(*self._backend.initialize(), None, seed, Position())
 
     def reset(self) -> None:
         """The converted weights, zero slots, and the first epoch's shuffle."""

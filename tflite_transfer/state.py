@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.atomic import write_atomically
-from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import OptionError, StateError
+from tflite_transfer.reference.tflite.trainable import Trainable
 
 Array = NDArray[Any]
 FORMAT = "2"
@@ -68,7 +68,7 @@ def check_state_path(path: Path) -> Path:
     return path
 
 
-def save_state(path: Path, state: State, bundle: Bundle) -> None:
+def save_state(path: Path, state: State, bundle: Trainable) -> None:
     """Write a state, whole or not at all. Raises StateError."""
     from safetensors.numpy import save
 
@@ -91,7 +91,7 @@ def _in_order(content: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + content[end:]
 
 
-def load_state(path: Path, bundle: Bundle) -> State:
+def load_state(path: Path, bundle: Trainable) -> State:
     """Read a state of this very model. Raises StateError, which says what does not fit."""
     from safetensors import SafetensorError, safe_open
 
@@ -106,8 +106,10 @@ def load_state(path: Path, bundle: Bundle) -> State:
         raise StateError(f"{path} has state format {metadata.get('format')}; this program reads format {FORMAT}.")
     if metadata.get("bundle") != bundle.id:
         raise StateError(f"{path} belongs to the model {metadata.get('bundle')}, and this is {bundle.id}.")
-    params = {k: _tensor(path, tensors, k, shape) for k, shape in bundle.parameters.items()}
-    slots = {k: _tensor(path, tensors, k, shape) for k, shape in bundle.slots.items()}
+    params, slots = (
+        {k: _tensor(path, tensors, k, shape, bundle.type_of(k)) for k, shape in side.items()}
+        for side in (bundle.parameters, bundle.slots)
+    )
     try:
         classes = _classes(json.loads(metadata["classes"]), bundle.classes)
         seed, position = _whole(metadata["seed"]), _position(metadata, bundle.batch)
@@ -140,9 +142,9 @@ def _whole(text: str) -> int:
     return number
 
 
-def _tensor(path: Path, tensors: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+def _tensor(path: Path, tensors: Mapping[str, Array], name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     found = tensors.get(name)
-    if found is None or found.shape != shape or found.dtype != np.float32:
+    if found is None or found.shape != shape or found.dtype != dtype:
         what = "is not there" if found is None else f"is {found.dtype} {found.shape}"
-        raise StateError(f"{path} does not fit the model: {name} must be float32 {shape}, but {what}.")
+        raise StateError(f"{path} does not fit the model: {name} must be {dtype} {shape}, but {what}.")
     return found

@@ -17,7 +17,6 @@ optimizer    P, gradients as P, Z         new P, new Z
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,33 +25,18 @@ from tflite_transfer.reference.tflite.errors import BundleError, ModelError
 from tflite_transfer.reference.tflite.graph import Model, Tensor
 from tflite_transfer.reference.tflite.metadata import Metadata, common_metadata
 from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.trainable import Shape, Trainable
 from tflite_transfer.reference.tflite.verify import verify
 
 ROLES: tuple[str, ...] = ("initialize", "bottleneck", "train_head", "inference", "optimizer")
 
-Shape = tuple[int, ...]
 
-
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Trainable):
     """Five files that fit together, and what they say of themselves."""
 
     contents: Mapping[str, bytes]  # role -> the file's bytes
     models: Mapping[str, Model]
-    id: str
-    image_shape: Shape  # (H, W, D)
-    bottleneck_shape: Shape  # S
-    batch: int  # B
-    classes: int  # C
-    parameters: Mapping[str, Shape]  # in the order of the files
-    slots: Mapping[str, Shape]
-    class_names: tuple[str, ...] | None
-    input_range: tuple[float, float]
-
-    @property
-    def features(self) -> int:
-        """F, the number of values in a bottleneck."""
-        return math.prod(self.bottleneck_shape)
 
 
 def load_bundle(folder: str | Path) -> Bundle:

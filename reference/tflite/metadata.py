@@ -22,10 +22,10 @@ class Metadata:
     bundle: str  # the same 16 hex digits in all files that belong together
     role: str  # the file's name without its ending
     classes: tuple[str, ...] | None  # in the order of the labels' columns; None where the user names them later
-    image_size: tuple[int, int]  # H, W
+    image_size: tuple[int, int] | None  # H, W; None where the model takes no images
     input_range: tuple[float, float]  # what the base takes black and white as
     bottleneck_shape: tuple[int, ...]  # S
-    head: Mapping[str, Any]  # type, classes, batch, l2
+    head: Mapping[str, Any]  # type, classes, batch, l2; of a model in one file also loss and trainable
     optimizer: Mapping[str, Any]  # type and its hyper-parameters
     format: int = FORMAT
 
@@ -73,15 +73,14 @@ def common_metadata(models: Mapping[str, Model], source: str) -> Metadata | None
 def _parse(fields: Any) -> Metadata:
     if _as("it", fields, dict).get("format") != FORMAT:
         raise ValueError(f"format {fields.get('format')}, this program reads format {FORMAT}")
-    low, high = _list(fields, "input_range", int | float, 2)
+    low, high = _pair(fields, "input_range", int | float)
     if not -math.inf < low < high < math.inf:  # written so that NaN fails too
         raise ValueError(f"input_range must be two rising numbers, but is {low}, {high}")
-    height, width = _list(fields, "image_size", int, 2)
     parsed = Metadata(
         bundle=_as("bundle", fields["bundle"], str),
         role=_as("role", fields["role"], str),
         classes=None if fields["classes"] is None else tuple(_list(fields, "classes", str)),
-        image_size=(height, width),
+        image_size=None if fields["image_size"] is None else _pair(fields, "image_size", int),
         input_range=(float(low), float(high)),
         bottleneck_shape=tuple(_list(fields, "bottleneck_shape", int)),
         head=_as("head", fields["head"], dict),
@@ -97,8 +96,12 @@ def _as(name: str, value: Any, kind: Any) -> Any:
     return value
 
 
-def _list(fields: dict[str, Any], name: str, kind: Any, count: int | None = None) -> list[Any]:
-    values = [_as(f"each of {name}", v, kind) for v in _as(name, fields[name], list)]
-    if count not in (None, len(values)):
-        raise ValueError(f"{name} must hold {count} values, but holds {len(values)}")
-    return values
+def _list(fields: dict[str, Any], name: str, kind: Any) -> list[Any]:
+    return [_as(f"each of {name}", v, kind) for v in _as(name, fields[name], list)]
+
+
+def _pair(fields: dict[str, Any], name: str, kind: Any) -> tuple[Any, Any]:
+    values = _list(fields, name, kind)
+    if len(values) != 2:
+        raise ValueError(f"{name} must hold 2 values, but holds {len(values)}")
+    return values[0], values[1]

@@ -75,7 +75,7 @@ def photos() -> dict[str, Photos]:
 def trained(name: str, model: Bundle, photos: Photos, seed: int = SEED) -> tuple[Array, Tree, Array]:
     """Mean loss of each epoch, parameters and slots, and the test photos' predicted classes."""
     backend = open_backend(name, model, 1)
-    params, slots = backend.initialize(), {k: np.zeros(shape, np.float32) for k, shape in model.slots.items()}
+    params, slots = backend.initialize()
     losses = []
     for epoch in range(EPOCHS):
         batches = epoch_batches(seed, epoch, len(photos.train), model.batch)

@@ -11,7 +11,8 @@ import pytest
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import numpy as numpy_backend
 from tflite_transfer.backends import open_backend
-from tflite_transfer.backends.base import Backend, one_hot
+from tflite_transfer.backends.base import one_hot
+from tflite_transfer.backends.graphs import GraphBackend as Backend
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.reference.head import softmax
@@ -65,7 +66,7 @@ def nameless(model: Model) -> Model:
 
 
 def a_step(backend: Backend, slots: Mapping[str, Any]) -> list[Any]:
-    params = backend.initialize()
+    params, _ = backend.initialize()
     loss, grads = backend.gradients(params, X, Y)
     new, state = backend.update(params, grads, slots)
     found = [backend.bottlenecks(IMAGES), loss, *grads.values(), *new.values(), *state.values()]
@@ -145,7 +146,7 @@ def test_litert_changes_no_size_that_the_file_fixes(upstream_models: Mapping[str
     runs = open_backend("tflite", load_bundle(upstream_models["sgd"]))
     x, y = np.zeros((4, 12), np.float32), np.zeros((4, 4), np.float32)
     with pytest.raises(ShapeError, match=r"cannot run train_head\.tflite on these inputs: Attempting to resize"):
-        runs.gradients(runs.initialize(), x, y)
+        runs.gradients(runs.initialize()[0], x, y)
 
 
 def test_all_missing_operators_of_all_files_are_named_at_once(tiny_model: Path) -> None:

@@ -52,7 +52,7 @@ def steps_by_hand(model: TransferLearningModel, folder: Path, draw: Callable, ep
     backend = NumpyBackend(load_bundle(folder))
     x = np.array([image.ravel() for image, _ in draw(12)])
     classes = np.array([model.classes.index(name) for _, name in draw(12)])
-    sets = [backend.initialize()]
+    sets = [backend.initialize()[0]]
     for epoch in range(epochs):
         for rows in epoch_batches(model.seed, epoch, 12, 5):
             sets.append(backend.train(sets[-1], {}, x, classes, rows[None]).params)

@@ -1,0 +1,171 @@
+"""A training model in one file: which of its signatures does what, and its variables.
+
+===========  ============================  ===============================================
+signature    arguments                     results
+===========  ============================  ===============================================
+train        x, y                          loss; every variable moves by a step
+infer        x                             output, logits
+save         none                          every variable by name
+restore      every variable by name        none
+initialize   none                          none; every variable's first value
+===========  ============================  ===============================================
+
+With a frozen base ``load`` makes a bottleneck of x, which ``train`` then takes, and ``classify`` infers from it. Files
+of other converters do the same by these names, but for ``save`` and ``restore``, which take a checkpoint's path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Model, Signature, Tensor
+from tflite_transfer.reference.tflite.metadata import Metadata, metadata
+from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.trainable import FLOAT32, Shape, Trainable
+from tflite_transfer.reference.tflite.verify import verify
+
+BATCH = 32  # where the file names none: Keras' own
+_LABELS = ("y", "label", "labels")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A signature of one data argument and one result that is wanted."""
+
+    key: str
+    argument: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each signature is for. ``base`` is None where the whole network trains."""
+
+    train: Call
+    labels: str
+    infer: Call
+    base: Call | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneFile(Trainable):
+    """A training model in one file. ``sparse``: its labels are class numbers, not one-hot."""
+
+    content: bytes
+    model: Model
+    roles: Roles
+    sparse: bool
+
+
+def load_one_file(path: str | Path) -> OneFile:
+    """Read a training model. Raises ModelError for a file that is damaged, or none."""
+    path = Path(path)
+    try:
+        return one_file(path.read_bytes(), path.name)
+    except OSError as e:
+        raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
+
+
+def one_file(content: bytes, source: str = "the model") -> OneFile:
+    """The same from bytes."""
+    model = read(content, source)
+    verify(model)
+    roles = roles_of(model)
+    said = metadata(model)
+    x = _argument(model, (roles.base or roles.infer).key, (roles.base or roles.infer).argument)
+    cached = _argument(model, roles.train.key, roles.train.argument)
+    labels = _argument(model, roles.train.key, roles.labels)
+    variables = dict(_variables(model))
+    trained = _trained(said, variables)
+    shapes = {name: t.shape for name, t in variables.items()}
+    return OneFile(
+        content=content,
+        model=model,
+        roles=roles,
+        sparse=labels.dtype.kind in "iu",
+        id=said.bundle if said else hashlib.sha256(content).hexdigest()[:16],
+        image_shape=_image(x),
+        bottleneck_shape=cached.free_shape[1:],
+        batch=int(said.head.get("batch", BATCH)) if said else BATCH,
+        classes=_result(model, roles.infer).free_shape[-1],
+        parameters={n: shapes[n] for n in trained},
+        slots={n: s for n, s in shapes.items() if n not in trained},
+        class_names=said.classes if said else None,
+        input_range=said.input_range if said else (0.0, 1.0),
+        types={n: t.dtype for n, t in variables.items() if t.dtype != FLOAT32},
+    )
+
+
+def roles_of(model: Model) -> Roles:
+    """Find the signatures by their names. Raises ModelError for a file that is no training model."""
+    signatures = {s.key: s for s in model.signatures}
+    if not {"train", "infer"} <= signatures.keys():
+        raise ModelError(
+            f"{model.source} is no training model: it has the signatures {sorted(signatures) or 'none'}, and one has "
+            "train and infer. make-trainable makes one of a network."
+        )
+    train, infer = signatures["train"], signatures["infer"]
+    labels = [name for name in train.inputs if name in _LABELS]
+    if len(train.inputs) != 2 or len(labels) != 1 or not train.outputs or len(infer.inputs) != 1 or not infer.outputs:
+        raise ModelError(
+            f"{model.source}: train must take data and labels ({', '.join(_LABELS)}), and infer data, but they take "
+            f"{sorted(train.inputs)} and {sorted(infer.inputs)}."
+        )
+    (data,) = set(train.inputs) - set(labels)
+    base = signatures.get("load")
+    if base is not None:
+        infer = signatures.get("classify", infer)
+    return Roles(
+        Call("train", data, _first(train, "loss")),
+        labels[0],
+        Call(infer.key, next(iter(infer.inputs)), _first(infer, "output")),
+        None if base is None else Call("load", next(iter(base.inputs)), _first(base, "bottleneck")),
+    )
+
+
+def _first(signature: Signature, name: str) -> str:
+    return name if name in signature.outputs else next(iter(signature.outputs))
+
+
+def _argument(model: Model, key: str, name: str) -> Tensor:
+    signature = next(s for s in model.signatures if s.key == key)
+    return model.subgraphs[signature.subgraph].tensors[signature.inputs[name]]
+
+
+def _result(model: Model, call: Call) -> Tensor:
+    signature = next(s for s in model.signatures if s.key == call.key)
+    return model.subgraphs[signature.subgraph].tensors[signature.outputs[call.result]]
+
+
+def _image(x: Tensor) -> Shape:
+    """(H, W, D) of an argument that can be an image; else ()."""
+    size = x.free_shape[1:]
+    if len(size) == 2 and -1 not in size:
+        return (*size, 1)
+    return size if len(size) == 3 and -1 not in size and size[2] in (1, 3) else ()
+
+
+def _variables(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Each variable's name and a tensor with its shape and type: what is read from it somewhere."""
+    for graph in model.subgraphs:
+        handles = {
+            o.outputs[0]: o.options.get("shared_name") or "" for o in graph.operators if o.opcode == "VAR_HANDLE"
+        }
+        for operator in graph.operators:
+            if operator.opcode == "READ_VARIABLE" and operator.inputs[0] in handles:
+                yield handles[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+
+
+def _trained(said: Metadata | None, variables: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The variables that are parameters: those that the file names, or all floats."""
+    if said is None:
+        return tuple(n for n, t in variables.items() if t.dtype == FLOAT32)
+    named: Any = said.head.get("trainable", [])
+    if not isinstance(named, list) or not set(named) <= variables.keys():
+        raise ModelError(f"its metadata says that {named} train, and its variables are {sorted(variables)}.")
+    return tuple(named)
