@@ -13,7 +13,7 @@ from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.plan import check_arity
 from tflite_transfer.reference.signatures import Names, arguments, names
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
-from tflite_transfer.reference.tflite.graph import Array
+from tflite_transfer.reference.tflite.graph import Array, Signature
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.verify import verify
 
@@ -72,21 +72,24 @@ class LiteRTRunner:
             raise ModelError(f"LiteRT cannot run {self.model.source}: {first_line(e)}") from e
 
     def variables(self) -> dict[str, Array]:
-        self._check_variables("save", "outputs")
-        return self.run("save")
+        return self.run(self._way("save", "variables").key)
 
     def assign(self, values: Mapping[str, Array]) -> None:
-        self._check_variables("restore", "inputs")
-        self.run("restore", **{**self.variables(), **values})
+        key = self._way("restore", "assign").key
+        known = {} if len(values) == len(self._way("restore", "assign").inputs) else self.variables()
+        self.run(key, **{**known, **values})
 
-    def _check_variables(self, key: str, side: str) -> None:
-        """LiteRT has no way to a variable but a signature that gives or takes it."""
-        signature = next((s for s in self.model.signatures if s.key == key), None)
-        if signature is None or (key == "save" and signature.inputs):
-            raise ModelError(
-                f"{self.model.source} has no signature {key} with its variables as {side}, so LiteRT cannot tell them; "
-                "run it with the numpy backend."
-            )
+    def _way(self, *keys: str) -> Signature:
+        """The signature that gives or takes variables: LiteRT has no other way to them."""
+        names = {o.options.get("shared_name") for g in self.model.subgraphs for o in g.operators} - {None}
+        for signature in self.model.signatures:
+            side = signature.inputs or signature.outputs
+            if signature.key in keys and set(side) == names:
+                return signature
+        raise ModelError(
+            f"{self.model.source} has no signature {' or '.join(keys)} for its variables' values, and LiteRT has no "
+            "other way to them: run it with the numpy backend."
+        )
 
     def _signature(self, key: str, given: Mapping[str, Array]) -> dict[str, Array]:
         if key not in self._runners:  # a new runner allocates its sub-graph anew

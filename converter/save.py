@@ -1,4 +1,4 @@
-"""Files into a folder: all of them or none, and nothing left behind where it fails."""
+"""Files into a folder, all of them or none, or one file; and nothing left behind where it fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.atomic import write_atomically
+from tflite_transfer.reference.tflite.errors import ModelError, OptionError, OutputExistsError
 
 
 def check_writable(folder: Path) -> None:
@@ -24,6 +25,20 @@ def save(contents: Mapping[str, bytes], folder: Path) -> None:
     """
     with _errors(folder):
         _save(contents, folder.resolve(), keep=True)
+
+
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputExistsError where a file is there and is not to be replaced, OptionError where none can be."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise OptionError(f"--out {path} must be a file in a folder that is there.")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"--out {path} is there already; --overwrite replaces it.")
+
+
+def save_file(content: bytes, path: Path) -> None:
+    """Write one file. Raises ModelError."""
+    with _errors(path):
+        write_atomically(path, content)
 
 
 @contextmanager

@@ -8,6 +8,16 @@ from fnmatch import fnmatchcase
 
 from tflite_transfer.converter.networks.network import Weight
 from tflite_transfer.reference.tflite.errors import OptionError
+from tflite_transfer.reference.tflite.graph import Array
+
+BIASES = ("bias", "beta")  # what Keras calls them
+
+
+def weights_of(values: Mapping[str, Array]) -> dict[str, Weight]:
+    """Weights from variables' names and values in the order of the layers: ``layer/kernel``, ``layer/bias``."""
+    layers = list(dict.fromkeys(name.rpartition("/")[0] for name in values))
+    parts = {name: name.rpartition("/") for name in values}
+    return {n: Weight(v, layers.index(parts[n][0]), parts[n][2] in BIASES) for n, v in values.items()}
 
 
 def selected(weights: Mapping[str, Weight], chosen: str) -> tuple[str, ...]:

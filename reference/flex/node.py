@@ -8,15 +8,17 @@ The options are a FlexBuffer, a vector of two strings: the node's operation and 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tflite_transfer.reference.checkpoint.wire import fields
+from tflite_transfer.reference.checkpoint.wire import field, fields, varint
 
 TYPES = {  # TensorFlow's DataType -> the type's name here
     1: "FLOAT32", 2: "FLOAT64", 3: "INT32", 4: "UINT8", 5: "INT16", 6: "INT8", 7: "STRING", 8: "COMPLEX64",
     9: "INT64", 10: "BOOL", 17: "UINT16", 19: "FLOAT16", 20: "RESOURCE", 22: "UINT32", 23: "UINT64",
 }  # fmt: skip
 
+_NUMBERS = {name: number for number, name in TYPES.items()}
 _STRING, _VECTOR = 5, 10  # FlexBuffer types
 
 
@@ -24,6 +26,41 @@ def node_attributes(options: bytes) -> dict[str, Any]:
     """A Flex operator's attributes by name. Raises ValueError for options that hold no node."""
     _, node = _strings(options)
     return dict(_attribute(value) for number, _, value in fields(node) if number == 5)
+
+
+def node_options(operation: str, inputs: int, attributes: Mapping[str, bytes]) -> bytes:
+    """A Flex operator's options: a node of so many inputs, its attributes as serialised ``AttrValue`` messages."""
+    node = field(2, operation.encode()) + field(3, b"") * inputs
+    for name, value in attributes.items():
+        node += field(5, field(1, name.encode()) + field(2, value))
+    return _vector_of_strings([operation.encode(), node])
+
+
+def type_value(kind: str) -> bytes:
+    """A type, as an attribute's value."""
+    return field(6, _NUMBERS[kind])
+
+
+def types_value(kinds: Sequence[str]) -> bytes:
+    """A list of types, as an attribute's value."""
+    return field(1, field(6, b"".join(varint(_NUMBERS[k]) for k in kinds)))
+
+
+def _vector_of_strings(texts: Sequence[bytes]) -> bytes:
+    """The FlexBuffer that ``_strings`` reads, every number in 4 bytes."""
+    data, starts = bytearray(), []
+    for text in texts:
+        data += len(text).to_bytes(4, "little")
+        starts.append(len(data))
+        data += text + bytes(1 + -(len(text) + 1) % 4)
+    data += len(texts).to_bytes(4, "little")
+    vector = len(data)
+    for start in starts:
+        data += (len(data) - start).to_bytes(4, "little")
+    data += bytes([_STRING << 2 | 2]) * len(texts)
+    data += bytes(-len(data) % 4)
+    data += (len(data) - vector).to_bytes(4, "little")
+    return bytes(data) + bytes([_VECTOR << 2 | 2, 4])
 
 
 def _strings(data: bytes) -> list[bytes]:

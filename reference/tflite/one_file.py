@@ -89,7 +89,7 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
         roles=roles,
         sparse=labels.dtype.kind in "iu",
         id=said.bundle if said else hashlib.sha256(content).hexdigest()[:16],
-        image_shape=_image(x),
+        image_shape=image_of(x),
         bottleneck_shape=cached.free_shape[1:],
         batch=int(said.head.get("batch", BATCH)) if said else BATCH,
         classes=_result(model, roles.infer).free_shape[-1],
@@ -142,7 +142,7 @@ def _result(model: Model, call: Call) -> Tensor:
     return model.subgraphs[signature.subgraph].tensors[signature.outputs[call.result]]
 
 
-def _image(x: Tensor) -> Shape:
+def image_of(x: Tensor) -> Shape:
     """(H, W, D) of an argument that can be an image; else ()."""
     size = x.free_shape[1:]
     if len(size) == 2 and -1 not in size:

@@ -1,0 +1,132 @@
+"""Any network -> a training model in one file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tflite_transfer.converter.networks.network import Network
+from tflite_transfer.converter.save import check_file, save_file
+from tflite_transfer.converter.training.file import TrainingFile
+from tflite_transfer.converter.training.losses import LOSSES, Loss
+from tflite_transfer.converter.training.optimizers import KerasAdam, Optimizer, described
+from tflite_transfer.reference.tflite.errors import OptionError
+from tflite_transfer.reference.tflite.graph import Model
+from tflite_transfer.reference.tflite.metadata import KEY, Metadata
+from tflite_transfer.reference.tflite.one_file import BATCH, image_of
+from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.writer import write
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a network learns, and what its file says of itself.
+
+    Parameters
+    ----------
+    loss : a name of ``LOSSES``, Keras' own
+    optimizer : see ``training.optimizers``; Keras' Adam by default
+    trainable : ``all``, ``biases``, ``last:N`` layers, or names with commas between them; see ``selection``
+    biases : give dense layers of a .tflite that have no bias one of zeros
+    class_names : in the order of the labels' columns
+    input_range : what the network takes black and white as
+    batch_size : how many examples a step takes where nobody says; any other may be given
+    checkpoints : ``save`` and ``restore`` take a checkpoint's path; see ``TrainingFile``
+    """
+
+    loss: str = "categorical_crossentropy"
+    optimizer: Optimizer = field(default_factory=KerasAdam)
+    trainable: str = "all"
+    biases: bool = True
+    class_names: tuple[str, ...] | None = None
+    input_range: tuple[float, float] = (0.0, 1.0)
+    batch_size: int = BATCH
+    checkpoints: bool = False
+
+    def check(self) -> None:
+        """Raise OptionError for what cannot be, whatever the network is."""
+        if self.loss not in LOSSES:
+            raise OptionError(f"the loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}.")
+        if self.batch_size < 1:
+            raise OptionError(f"the batch size must be at least 1, but is {self.batch_size}.")
+        names = self.class_names
+        if names is not None and (len(set(names)) != len(names) or "" in names):
+            raise OptionError(f"the class names must all be different, but are {', '.join(names)}.")
+
+
+def make_trainable(
+    source: str | Path | bytes | Model,
+    out: str | Path,
+    options: TrainingOptions | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write a training model to ``out``, and return that path.
+
+    ``source``: a .tflite (also its bytes, or a ``Model``), a .keras or .h5 file, a SavedModel's folder, or a Keras
+    model. The same source and options give the same bytes. Raises OptionError, OutputExistsError, ModelError, and
+    UnsupportedOpError, which names every operator without a gradient; then nothing is written.
+    """
+    options, out = options or TrainingOptions(), Path(out)
+    options.check()
+    check_file(out, overwrite=overwrite)
+    content = trainable_content(network_of(source, options), options)
+    save_file(content, out)
+    return out
+
+
+def network_of(source: str | Path | bytes | Model, options: TrainingOptions) -> Network:
+    """The network that a source holds, with its variables."""
+    if isinstance(source, str | Path):
+        source = Path(source)
+        if source.is_dir():
+            from tflite_transfer.converter.networks.from_saved_model import load_saved_model
+            from tflite_transfer.converter.networks.from_saved_model import network_of as of_saved_model
+
+            return of_saved_model(load_saved_model(source), options.trainable, str(source))
+        if source.suffix in (".keras", ".h5"):
+            from tflite_transfer.converter.networks.from_keras import load_keras
+            from tflite_transfer.converter.networks.from_keras import network_of as of_keras
+
+            return of_keras(load_keras(source), options.trainable, source.name)
+    if isinstance(source, str | Path | bytes | Model):
+        from tflite_transfer.converter.networks.from_tflite import network_of as of_tflite
+
+        model = source if isinstance(source, Model) else read(source)
+        return of_tflite(model, options.trainable, biases=options.biases)
+    from tflite_transfer.converter.networks.from_keras import network_of as of_keras
+
+    return of_keras(source, options.trainable)
+
+
+def trainable_content(network: Network, options: TrainingOptions) -> bytes:
+    """The file's bytes."""
+    loss = LOSSES[options.loss]
+    model = TrainingFile(network, loss, options.optimizer, checkpoints=options.checkpoints).model()
+    told = _told(network, loss, options)
+    unsigned = write(model)
+    told = replace(told, bundle=hashlib.sha256(unsigned + told.to_bytes()).hexdigest()[:16])
+    return write(replace(model, metadata={KEY: told.to_bytes()}, description="tflite-transfer training"))
+
+
+def _told(network: Network, loss: Loss, options: TrainingOptions) -> Metadata:
+    graph, function = network.infer.graph, network.infer
+    classes = graph[function.output].shape[-1]
+    names = options.class_names
+    if names is not None and len(names) != classes:
+        raise OptionError(f"{network.source} has {classes} outputs, and {len(names)} class names were given.")
+    size = image_of(graph.tensors[function.x])[:2]
+    return Metadata(
+        bundle="",
+        role="training",
+        classes=names,
+        image_size=(size[0], size[1]) if size else None,
+        input_range=options.input_range,
+        bottleneck_shape=graph[function.x].shape[1:],
+        head={
+            "type": "network", "loss": options.loss, "sparse": loss.sparse, "classes": classes,
+            "batch": options.batch_size, "trainable": list(network.trainable),
+        },
+        optimizer=described(options.optimizer),
+    )  # fmt: skip

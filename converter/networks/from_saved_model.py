@@ -1,0 +1,75 @@
+"""A SavedModel as a network: its signature's function, frozen, and its variables' constants made arguments again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.converter.networks.forward import Forward, converted, ready
+from tflite_transfer.converter.networks.network import Network
+from tflite_transfer.converter.networks.selection import selected, weights_of
+from tflite_transfer.converter.tensorflow import first_line, tensorflow
+from tflite_transfer.reference.tflite.errors import ModelError
+
+KEY = "serving_default"
+
+
+def load_saved_model(folder: Path) -> Any:
+    """A SavedModel with the signature ``serving_default``. Raises ModelError."""
+    tf = tensorflow("a SavedModel")
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        loaded.signatures[KEY]
+    except Exception as e:
+        raise ModelError(f"{folder} cannot be read as a SavedModel with {KEY}: {first_line(e)}") from e
+    return loaded
+
+
+def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedModel") -> Network:
+    """The signature's function of one input and one output. What is not chosen, or cannot train, stays constant.
+
+    A SavedModel holds the function in use alone: batch norms use their moving means, and nothing is dropped.
+    """
+    function = loaded.signatures[KEY]
+    given, results = function.structured_input_signature[1], function.structured_outputs
+    if len(given) != 1 or len(results) != 1:
+        raise ModelError(f"{source} must have one input and one output, not {sorted(given)}, {sorted(results)}.")
+    names = _names(function.variables)
+    values = {names[id(v)]: np.array(v) for v in function.variables}
+    weights = weights_of({names[id(v)]: values[names[id(v)]] for v in function.variables if v.trainable})
+    chosen = selected(weights, trainable)
+    graph = converted(_forward(function, names), source)
+    made = ready(graph, {n: v for n, v in values.items() if n not in chosen}, source)
+    return Network(made, made, {n: weights[n] for n in chosen}, source)
+
+
+def _names(variables: Any) -> dict[int, str]:
+    """A name for each variable, by the object: its own without ``:0``, with a number where another one has it."""
+    found: dict[int, str] = {}
+    for v in variables:
+        name, taken = v.name.partition(":")[0], set(found.values())
+        found[id(v)] = next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if n not in taken)
+    return found
+
+
+def _forward(function: Any, names: dict[int, str]) -> Forward:
+    """The frozen graph calls a constant what the function called the variable that it captured."""
+    tf = tensorflow("a SavedModel")
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    definition, x = frozen.graph.as_graph_def(), frozen.inputs[0]
+    captured = {id(outer): inner.name for outer, inner in function.graph.captures}
+    places = [captured[id(v.handle)] for v in function.variables]
+
+    def call(given: Any, *variables: Any) -> list[Any]:
+        found = tf.graph_util.import_graph_def(
+            definition, {x.name: given, **dict(zip(places, variables, strict=True))}, [frozen.outputs[0].name], name=""
+        )
+        return [found[0]]
+
+    specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name="x")]
+    specs += [tf.TensorSpec(v.shape, v.dtype, name=f"variable_{n}") for n, v in enumerate(function.variables)]
+    return Forward(call, specs, [names[id(v)] for v in function.variables])
