@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from tflite_transfer.converter.numbers import check_number
 from tflite_transfer.reference.tflite.bundle import ROLES
 from tflite_transfer.reference.tflite.errors import OptionError, OutputExistsError
 from tflite_transfer.reference.tflite.graph import Array
@@ -110,9 +109,9 @@ class ConversionOptions:
         if self.train_batch_size < 1:
             raise OptionError(f"--train_batch_size must be at least 1, but is {self.train_batch_size}.")
         self.check_sizes(1)
-        _number("--head_l2_reg", self.head_l2_reg, "0 or more", lambda v: v >= 0)
+        check_number("--head_l2_reg", self.head_l2_reg, "0 or more", lambda v: v >= 0)
         if self.head_l2_reg is not None:  # the gradient's factor
-            _number("twice --head_l2_reg", 2 * self.head_l2_reg, "0 or more", lambda v: v >= 0)
+            check_number("twice --head_l2_reg", 2 * self.head_l2_reg, "0 or more", lambda v: v >= 0)
         names = self.class_names
         if names is not None and (len(set(names)) != len(names) or len(names) != self.num_classes or "" in names):
             raise OptionError(f"--class_names must be {self.num_classes} different names, but is {', '.join(names)}.")
@@ -136,9 +135,9 @@ class ConversionOptions:
             if self.optimizer == "sgd" and getattr(self, name) is not None:
                 raise OptionError(f"--{name} goes with --optimizer adam, but the optimizer is sgd.")
         for name in ("sgd_learning_rate", "adam_learning_rate", "adam_epsilon"):
-            _number("--" + name, getattr(self, name), "more than 0", lambda v: v > 0)
+            check_number("--" + name, getattr(self, name), "more than 0", lambda v: v > 0)
         for name in ("adam_beta1", "adam_beta2"):
-            _number("--" + name, getattr(self, name), "at least 0 and less than 1", lambda v: 0 <= v < 1)
+            check_number("--" + name, getattr(self, name), "at least 0 and less than 1", lambda v: 0 <= v < 1)
 
     def _check_output(self) -> None:
         out = self.out_model_dir
@@ -182,14 +181,3 @@ def _is_folder(name: str, path: Path | None) -> None:
 def _one_of(name: str, value: str, *allowed: str) -> None:
     if value not in allowed:
         raise OptionError(f"{name} must be one of {' | '.join(allowed)}, but is {value!r}.")
-
-
-def _number(name: str, value: float | None, bounds: str, fits: Callable[[float], bool]) -> None:
-    """Check what the file will hold, which is a float32: 0.99999999 is 1 there, 1e-50 is 0, 1e39 is infinite."""
-    if value is None:
-        return
-    with np.errstate(over="ignore"):
-        stored = float(np.float32(value))
-    if not (math.isfinite(stored) and fits(stored)):
-        as_float = "" if stored == value or math.isnan(value) else f", which in float32 is {stored:g}"
-        raise OptionError(f"{name} must be {bounds}, but is {value}{as_float}.")

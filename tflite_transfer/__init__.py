@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from tflite_transfer.model import TransferLearningModel
     from tflite_transfer.prediction import Prediction
     from tflite_transfer.reference.tflite.errors import TransferError
+    from tflite_transfer.training_model import TrainingModel
 
 __version__ = "0.1.0"
 
-__all__ = ["Evaluation", "Prediction", "TransferError", "TransferLearningModel", "__version__"]
+__all__ = ["Evaluation", "Prediction", "TrainingModel", "TransferError", "TransferLearningModel", "__version__"]
 
 _HOMES = {  # imported when first asked for: importing the package costs nothing
     "Evaluation": "tflite_transfer.evaluation",
     "Prediction": "tflite_transfer.prediction",
+    "TrainingModel": "tflite_transfer.training_model",
     "TransferError": "tflite_transfer.reference.tflite.errors",
     "TransferLearningModel": "tflite_transfer.model",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from tflite_transfer.images import ImageLike
 from tflite_transfer.learner import Learner
 from tflite_transfer.pool import close_when_leaving
 from tflite_transfer.prediction import Prediction, ranked
-from tflite_transfer.reference.tflite.bundle import load_bundle
+from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.errors import ClosedError, DataError, OptionError
+from tflite_transfer.reference.tflite.trainable import Trainable
 from tflite_transfer.samples import SampleStore, check_enough
 from tflite_transfer.state import State, check_state_path, load_state, save_state
 from tflite_transfer.trainer import Epochs, Stop, Trainer
@@ -42,10 +44,11 @@ class TransferLearningModel:
 
     Parameters
     ----------
-    model_dir : the folder of the five .tflite files
+    model_dir : the folder of the five .tflite files, or a training model in one file that takes images
     classes : the classes' names, in the order of the labels' columns; by default those in the files
     backend : ``numpy`` (the reference) or ``tflite`` (LiteRT)
     num_threads : for the bottlenecks; by default one for each core this process may use
+    batch_size : examples in a training batch; by default the files' own
     seed : of the shuffle; drawn if None. A state that is restored brings its own
     state : a path: loaded if it exists, written after each training; delete it to start anew
     """
@@ -57,6 +60,7 @@ class TransferLearningModel:
         *,
         backend: str = "numpy",
         num_threads: int | None = None,
+        batch_size: int | None = None,
         seed: int | None = None,
         state: str | Path | None = None,
     ) -> None:
@@ -65,7 +69,7 @@ class TransferLearningModel:
             raise OptionError(f"seed must be 0 or more, but is {seed}.")
         self._state_path = None if state is None else check_state_path(Path(state))
         threads = num_threads or cores()
-        self._bundle = load_bundle(model_dir)
+        self._bundle = _with_batch(load_trainable(model_dir), batch_size)
         self._classes = agree_classes(classes, self._bundle, str(model_dir))
         self._backend = open_backend(backend, self._bundle, threads)
         self._learner = Learner(self._backend, self._bundle, secrets.randbits(32) if seed is None else seed)
@@ -273,3 +277,12 @@ class TransferLearningModel:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(_CLOSED)
+
+
+def _with_batch(model: Trainable, size: int | None) -> Trainable:
+    """The model with another training batch. Raises OptionError."""
+    if size is None:
+        return model
+    if size < 1:
+        raise OptionError(f"batch_size must be at least 1, but is {size}.")
+    return replace(model, batch=size)

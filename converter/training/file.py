@@ -94,10 +94,11 @@ class TrainingFile:
         if self.loss.activation is not None:
             if logits.number == output.number:
                 output = _ACTIVATIONS[self.loss.activation](logits)
-            graph.result("logits", logits)
+            graph.result("logits", logits.named("logits"))
         self._storage.behind(graph, function.variables)
-        graph.result("output", output)
+        graph.result("output", output.named("output"))
         graph.inputs = {argument: function.x}
+        graph.rename(function.x, argument)
         return graph
 
     def _train(self) -> Graph:

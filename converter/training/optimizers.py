@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 from tflite_transfer.converter.expressions import Expression, Graph, Shape, power, sqrt, square
+from tflite_transfer.converter.numbers import check_number
+from tflite_transfer.reference.tflite.errors import OptionError
 
 Tree = Mapping[str, Expression]  # by the parameter's or the slot's name
 
@@ -183,3 +185,37 @@ class RMSprop:
                 move = state[f"momentum_{p}"] = slots[f"momentum_{p}"] * self.momentum + move
             new[p] = w - move
         return new, {s: state[s] for s in slots}
+
+
+# What each name of the command line makes, with which defaults of its own, and the numbers that it takes.
+_NAMED: Mapping[str, tuple[Callable[..., Optimizer], Mapping[str, float], tuple[str, ...]]] = {
+    "sgd": (SGD, {}, ("learning_rate", "momentum", "nesterov")),
+    "adam": (KerasAdam, {}, ("learning_rate", "beta1", "beta2", "epsilon")),
+    "adamw": (KerasAdam, {"weight_decay": 0.004}, ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")),
+    "rmsprop": (RMSprop, {}, ("learning_rate", "rho", "momentum", "epsilon")),
+}
+_RANGES = {  # what else than "more than 0" a number must be
+    "momentum": ("at least 0 and less than 1", lambda v: 0 <= v < 1),
+    "rho": ("at least 0 and less than 1", lambda v: 0 <= v < 1),
+    "beta1": ("at least 0 and less than 1", lambda v: 0 <= v < 1),
+    "beta2": ("at least 0 and less than 1", lambda v: 0 <= v < 1),
+    "weight_decay": ("0 or more", lambda v: v >= 0),
+}
+
+
+def named_optimizer(name: str, numbers: Mapping[str, Any]) -> Optimizer:
+    """Keras' ``sgd``, ``adam``, ``adamw`` or ``rmsprop``, with other numbers than its defaults.
+
+    Raises OptionError for a name, a number that does not go with it, or a value that it cannot have in float32.
+    """
+    if name not in _NAMED:
+        raise OptionError(f"--optimizer must be one of {', '.join(_NAMED)}, but is {name!r}.")
+    make, defaults, takes = _NAMED[name]
+    for key, value in numbers.items():
+        if key not in takes:
+            raise OptionError(f"--{key} does not go with --optimizer {name}, which takes {', '.join(takes)}.")
+        if key != "nesterov":
+            check_number(f"--{key}", value, *_RANGES.get(key, ("more than 0", lambda v: v > 0)))
+    if numbers.get("nesterov") and not numbers.get("momentum"):
+        raise OptionError("--nesterov needs a --momentum.")
+    return make(**{**defaults, **numbers})

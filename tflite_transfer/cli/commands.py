@@ -11,6 +11,7 @@ from tflite_transfer import __version__
 from tflite_transfer.cli.convert import convert
 from tflite_transfer.cli.evaluate import evaluate
 from tflite_transfer.cli.inspect import inspect
+from tflite_transfer.cli.make_trainable import make_trainable
 from tflite_transfer.cli.output import INTERRUPTED, InterruptError
 from tflite_transfer.cli.predict import predict
 from tflite_transfer.cli.run import run
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (convert, train, predict, evaluate, inspect, run):
+for command in (convert, make_trainable, train, predict, evaluate, inspect, run):
     app.command(context_settings=_SETTINGS)(command)
 
 convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -9,7 +9,9 @@ import typer
 
 from tflite_transfer.reference.tflite.errors import OptionError
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of the five .tflite files.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder of the five .tflite files, or a training model in one file.")
+]
 DataDir = Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Folder with one folder of images a class.")]
 Backend = Annotated[str, typer.Option("--backend", metavar="numpy|tflite", help="What runs the model.")]
 Threads = Annotated[int | None, typer.Option("--num_threads", help="Threads for the base; one a core by default.")]

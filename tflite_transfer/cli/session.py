@@ -21,6 +21,7 @@ def open_model(
     threads: int | None,
     state: Path | None,
     seed: int | None = None,
+    batch_size: int | None = None,
 ) -> TransferLearningModel:
     """The model, with a saved state if one is named: then it must be there."""
     if state is not None and state.is_dir():
@@ -28,7 +29,9 @@ def open_model(
     if state is not None and not state.is_file():
         raise StateError(f"there is no state {state}.")
     tell_of_compiling(backend)
-    opened = TransferLearningModel(model, classes, backend=backend, num_threads=threads, seed=seed)
+    opened = TransferLearningModel(
+        model, classes, backend=backend, num_threads=threads, batch_size=batch_size, seed=seed
+    )
     if state is not None:
         opened.restore(state)
     return opened

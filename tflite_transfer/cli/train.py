@@ -23,6 +23,9 @@ def train(
     data_dir: options.DataDir,
     state: Annotated[Path, typer.Option("--state", help="Where to save what was learned (.safetensors).")],
     backend: options.Backend = "numpy",
+    batch_size: Annotated[
+        int | None, typer.Option("--batch_size", min=1, help="Examples a step; the model's own.")
+    ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often to go through all images.")] = 20,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of shuffle and validation split.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on from this state.")] = None,
@@ -44,7 +47,7 @@ def train(
     started = time.perf_counter()
     losses: list[float] = []
     try:
-        with open_model(model, options.names(class_names), backend, num_threads, resume, seed) as opened:
+        with open_model(model, options.names(class_names), backend, num_threads, resume, seed, batch_size) as opened:
             validation = _take_in(opened, data_dir, validation_split)
             _run(opened, epochs, state, losses)
             held = opened.evaluate(validation).accuracy if validation else None

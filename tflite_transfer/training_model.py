@@ -1,0 +1,154 @@
+"""A training model in one file, for arrays: train, infer, save, restore."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflite_transfer.backends.base import Array, one_hot
+from tflite_transfer.backends.runner import open_runner
+from tflite_transfer.reference.signatures import Signature, signatures
+from tflite_transfer.reference.tflite.errors import DataError, ModelError, OptionError
+from tflite_transfer.reference.tflite.one_file import load_one_file
+from tflite_transfer.state import Position, State, load_state, save_state
+from tflite_transfer.training import check_epochs, epoch_batches
+
+
+class TrainingModel:
+    """A file with the signatures train and infer, as ``make_trainable`` and the on-device-training tutorial make them.
+
+    >>> model = TrainingModel("net.tflite", backend="tflite")           # doctest: +SKIP
+    >>> model.fit(images, labels, epochs=5)                             # doctest: +SKIP
+    >>> model.infer(images[:1])["output"]                               # doctest: +SKIP
+
+    What it has learned is inside the file's variables. One thread at a time.
+
+    Parameters
+    ----------
+    path : the .tflite
+    backend : ``numpy`` (the reference, which has TensorFlow's kernels of the tutorial's files too) or ``tflite``
+    num_threads : for LiteRT; by default it chooses
+    folder : where signatures of the file that save and restore by themselves may do so
+    seed : of the shuffle in ``fit``; drawn if None. A state that is restored brings its own
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        backend: str = "numpy",
+        num_threads: int | None = None,
+        folder: str | Path = ".",
+        seed: int | None = None,
+    ) -> None:
+        self._model = load_one_file(path)
+        self._runner = open_runner(backend, self._model.content, num_threads, folder)
+        self.backend = backend
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self.epoch = 0  # finished, over all calls of ``fit``
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """What the file can be asked, by key."""
+        return signatures(self._model.model)
+
+    @property
+    def variables(self) -> dict[str, Array]:
+        """A copy of every variable, by name: parameters, optimizer slots, the learning rate."""
+        return self._runner.variables()
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """A copy of the variables that training moves."""
+        found = self.variables
+        return {name: found[name] for name in self._model.parameters}
+
+    def set_variables(self, values: Mapping[str, Any]) -> None:
+        """Assign variables by name; the others stay. Raises ModelError, ShapeError."""
+        self._runner.assign(values)
+
+    def run(self, signature: str, /, **inputs: Any) -> dict[str, Array]:
+        """Any of the signatures, by its own argument names."""
+        return self._runner.run(signature, **inputs)
+
+    def train_step(self, x: Any, y: Any) -> float:
+        """One step on a batch; the loss before it. x (B, ...), y as the file takes it, or class numbers (B,)."""
+        roles = self._model.roles
+        given = {roles.train.argument: x, roles.labels: self._labels(np.asarray(y))}
+        return float(self._runner.run(roles.train.key, **given)[roles.train.result])
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        on_loss: Callable[[int, float], None] | None = None,
+    ) -> list[float]:
+        """Train on x (N, ...), y (N, ...); each epoch's mean loss. The order is drawn from the seed and the epoch.
+
+        Where the batch does not divide N, the last one overlaps the one before it. ``on_loss(epoch, loss)`` is called
+        after each epoch. Raises DataError, OptionError, ShapeError.
+        """
+        check_epochs(epochs)
+        x, y = np.asarray(x), self._labels(np.asarray(y))
+        if len(x) != len(y) or not len(x):
+            raise DataError(f"x and y must hold as many examples, at least one, but hold {len(x)} and {len(y)}.")
+        size = min(self._model.batch if batch_size is None else batch_size, len(x))
+        if size < 1:
+            raise OptionError(f"batch_size must be at least 1, but is {size}.")
+        losses = []
+        for _ in range(epochs):
+            batches = epoch_batches(self.seed, self.epoch, len(x), size)
+            losses.append(float(np.mean([self.train_step(x[rows], y[rows]) for rows in batches], dtype=np.float64)))
+            self.epoch += 1
+            if on_loss is not None:
+                on_loss(self.epoch, losses[-1])
+        return losses
+
+    def infer(self, x: Any) -> dict[str, Array]:
+        """What the file's infer gives for a batch: ``output``, and ``logits`` where there are any."""
+        signature = self.signatures["infer"]
+        return self._runner.run("infer", **{next(iter(signature.inputs)): x})
+
+    def initialize(self) -> None:
+        """Every variable's first value, the optimizer's slots included."""
+        self._own("initialize")
+        self.epoch = 0
+
+    def set_learning_rate(self, value: float) -> None:
+        """The rate of the steps from now on; it is saved with the variables."""
+        self._own("set_learning_rate", value=np.float32(value))
+
+    def save(self, path: str | Path) -> None:
+        """Write everything that training changes to a ``.safetensors`` file, whole or not at all. Raises StateError."""
+        found = self.variables
+        params, slots = ({n: found[n] for n in side} for side in (self._model.parameters, self._model.slots))
+        save_state(Path(path), State(params, slots, None, self.seed, Position(self.epoch)), self._model)
+
+    def restore(self, path: str | Path) -> None:
+        """Go on from a saved state: the next steps are bit for bit what they would have been. Raises StateError."""
+        state = load_state(Path(path), self._model)
+        self._runner.assign({**state.params, **state.slots})
+        self.seed, self.epoch = state.seed, state.epoch
+
+    def _labels(self, y: Array) -> Array:
+        """Class numbers as the file's labels, where it takes one-hot ones."""
+        wanted = self.signatures["train"].inputs[self._model.roles.labels]
+        if y.ndim == 1 and y.dtype.kind in "iu" and len(wanted.shape) == 2 and wanted.dtype == np.float32:
+            if y.size and not 0 <= y.min() <= y.max() < self._model.classes:
+                raise DataError(
+                    f"class numbers must be 0 to {self._model.classes - 1}, but are {y.min()} to {y.max()}."
+                )
+            return one_hot(y, self._model.classes)
+        return y
+
+    def _own(self, key: str, **inputs: Any) -> None:
+        """A signature that other converters' files lack."""
+        if key not in self.signatures:
+            raise ModelError(f"{self._model.model.source} has no signature {key}; it has {sorted(self.signatures)}.")
+        self._runner.run(key, **inputs)
