@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tflite_transfer.converter.expressions import Graph, reshape
+from tflite_transfer.converter.networks.from_tflite import with_free_batch
+from tflite_transfer.converter.networks.measure import measured
+from tflite_transfer.converter.networks.network import Function
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Model, Signature, Subgraph, Tensor
@@ -22,6 +27,15 @@ class Base:
     model: Model
     image_size: tuple[int, int]  # H, W
     bottleneck_shape: Shape  # S
+
+    def function(self) -> Function:
+        """The base for any number of images, its bottlenecks as rows: (B, H, W, D) -> (B, F). Raises ModelError."""
+        graph = Graph(self.model.main)
+        x, bottleneck = self.model.main.inputs[0], graph[self.model.main.outputs[0]]
+        graph.inputs["x"] = x
+        free = measured(with_free_batch(Function(graph, x, {}, bottleneck.number)), self.model.source)
+        rows = reshape(free.graph[free.output], (-1, math.prod(self.bottleneck_shape)))
+        return replace(free, output=rows.number)
 
 
 def make_base(model: Model, layer: str | None, pooling: str) -> Base:

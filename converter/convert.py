@@ -1,4 +1,4 @@
-"""The conversion: options -> base, head, optimizer -> five files, all of them or none."""
+"""The conversion: options -> base, head, optimizer -> five files, all of them or none, or one file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tflite_transfer.converter.base import Base, make_base
-from tflite_transfer.converter.head import Head, softmax_head
+from tflite_transfer.converter.custom_head import make_head
+from tflite_transfer.converter.head import LOSS, Head
 from tflite_transfer.converter.options import INPUT_RANGES, ConversionOptions
-from tflite_transfer.converter.save import check_writable, save
+from tflite_transfer.converter.save import check_writable, save, save_file
+from tflite_transfer.converter.training.file import TrainingFile
 from tflite_transfer.converter.training.optimizers import SGD, Adam, described, optimizer_graph
 from tflite_transfer.reference.tflite.bundle import ROLES
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -22,12 +24,16 @@ from tflite_transfer.reference.tflite.writer import write
 
 
 def convert(options: ConversionOptions) -> Path:
-    """Make the five files in ``options.out_model_dir``, and return that folder.
+    """Make the five files in ``options.out_model_dir``, or one in ``options.one_file``; and return that path.
 
     The same options and base give the same bytes. Raises OptionError, OutputExistsError or ModelError, before anything
     slow wherever that can be; a conversion that fails leaves nothing behind.
     """
     options.check()
+    if options.one_file is not None:
+        save_file(build_one(_base_content(options), options), options.one_file)
+        return options.one_file
+    assert options.out_model_dir is not None  # options.check() has seen to it
     check_writable(options.out_model_dir)
     contents = build(_base_content(options), options)
     save({f"{role}.tflite": content for role, content in contents.items()}, options.out_model_dir)
@@ -36,11 +42,7 @@ def convert(options: ConversionOptions) -> Path:
 
 def build(base_content: bytes, options: ConversionOptions) -> dict[str, bytes]:
     """The five files' bytes, by role, from a base's .tflite."""
-    source = options.base_tflite.name if options.base_tflite else "the base"
-    base = make_base(read(base_content, source), options.base_layer, options.base_pooling)
-    options.check_sizes(math.prod(base.bottleneck_shape))
-    head = softmax_head(base.bottleneck_shape, options.num_classes, options.train_batch_size, options.head_l2_reg)
-    optimizer = _optimizer(options)
+    base, head, optimizer = _parts(base_content, options)
     told = _describe(base_content, base, head, optimizer, options)
     models = {
         "initialize": head.initialize().model("initialize"),
@@ -50,6 +52,24 @@ def build(base_content: bytes, options: ConversionOptions) -> dict[str, bytes]:
         "optimizer": optimizer_graph(optimizer, head.parameters).model("optimizer"),
     }
     return {role: write(_signed(models[role], replace(told, role=role))) for role in ROLES}
+
+
+def build_one(base_content: bytes, options: ConversionOptions) -> bytes:
+    """The bytes of base and head in one file, from a base's .tflite."""
+    base, head, optimizer = _parts(base_content, options)
+    told = _describe(base_content, base, head, optimizer, options)
+    front = base.function()
+    network = head.behind(front)
+    model = TrainingFile(network, LOSS, optimizer, front, options.checkpoint_signatures).model()
+    said = {**told.head, "loss": "categorical_crossentropy", "trainable": list(network.trainable)}
+    return write(_signed(model, replace(told, role="training", head=said)))
+
+
+def _parts(base_content: bytes, options: ConversionOptions) -> tuple[Base, Head, SGD | Adam]:
+    source = options.base_tflite.name if options.base_tflite else "the base"
+    base = make_base(read(base_content, source), options.base_layer, options.base_pooling)
+    options.check_sizes(math.prod(base.bottleneck_shape))
+    return base, make_head(base.bottleneck_shape, options), _optimizer(options)
 
 
 def _signed(model: Model, metadata: Metadata) -> Model:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tflite_transfer.converter.expressions import Graph, matmul, reshape, softmax, square, total
+from tflite_transfer.converter.networks.joining import joined
 from tflite_transfer.converter.networks.network import Function, Network, Weight
 from tflite_transfer.converter.networks.rewriting import pruned
 from tflite_transfer.converter.training.losses import LOSSES
@@ -80,6 +81,17 @@ class Head:
         for name, grad in made.grads.items():
             g.result(f"grad_{name}", grad.named(f"grad_{name}"))
         return self._in_order(g, self.network.train, ["x", "y"]).sized(self.batch)
+
+    def behind(self, base: Function) -> Network:
+        """The same network over rows (B, F) of a base's bottlenecks."""
+        shape = self.network.infer.graph[self.network.infer.x].shape
+        if len(shape) == 2:
+            return self.network
+        g = Graph()
+        x = g.argument("x", base.graph[base.output].shape)
+        shaped = Function(g, x.number, {}, reshape(x, shape).number)
+        network = self.network
+        return replace(network, infer=joined(shaped, network.infer), train=joined(shaped, network.train))
 
     def _in_order(self, g: Graph, function: Function, data: list[str]) -> Graph:
         """The inputs as the files' contract has them: data, then parameters."""

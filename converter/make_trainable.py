@@ -70,7 +70,7 @@ def make_trainable(
     """
     options, out = options or TrainingOptions(), Path(out)
     options.check()
-    check_file(out, overwrite=overwrite)
+    check_file(out, "--out", overwrite=overwrite)
     content = trainable_content(network_of(source, options), options)
     save_file(content, out)
     return out

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tflite_transfer.converter.numbers import check_number
+from tflite_transfer.converter.save import check_file
 from tflite_transfer.reference.tflite.bundle import ROLES
 from tflite_transfer.reference.tflite.errors import OptionError, OutputExistsError
 from tflite_transfer.reference.tflite.graph import Array
@@ -27,9 +28,9 @@ class ConversionOptions:
     ``representative`` stands for ``--representative_data``: how images are read is the caller's business.
     """
 
-    out_model_dir: Path
+    out_model_dir: Path | None
     optimizer: str
-    num_classes: int = 4
+    num_classes: int | None = None  # 4 with a softmax head; another head has its own
     train_batch_size: int = 20
     base_mobilenetv2: bool = False
     base_model_dir: Path | None = None
@@ -44,6 +45,9 @@ class ConversionOptions:
     alpha: float | None = None
     input_range: str | None = None
     head_softmax: bool = False
+    head_model_dir: Path | None = None
+    head_keras_model: Path | None = None
+    head_tflite: Path | None = None
     head_l2_reg: float | None = None
     sgd_learning_rate: float | None = None
     adam_learning_rate: float | None = None
@@ -51,6 +55,8 @@ class ConversionOptions:
     adam_beta2: float | None = None
     adam_epsilon: float | None = None
     class_names: tuple[str, ...] | None = None
+    one_file: Path | None = None
+    checkpoint_signatures: bool = False
     overwrite: bool = False
 
     def check(self) -> None:
@@ -65,12 +71,7 @@ class ConversionOptions:
             "--base_mobilenetv2": self.base_mobilenetv2, "--base_model_dir": self.base_model_dir is not None,
             "--base_tflite": self.base_tflite is not None, "--base_keras_model": self.base_keras_model is not None,
         }  # fmt: skip
-        given = [name for name, is_given in bases.items() if is_given]
-        if len(given) != 1:
-            raise OptionError(
-                f"exactly one base must be given ({', '.join(bases)}), but got {', '.join(given) or 'none'}."
-            )
-        self._check_companions(given[0])
+        self._check_companions(_exactly_one("base", bases))
         _is_folder("--base_model_dir", self.base_model_dir)
         if self.base_model_dir is not None:
             _is_file("--base_model_dir holds no SavedModel:", self.base_model_dir / "saved_model.pb")
@@ -102,9 +103,19 @@ class ConversionOptions:
             raise OptionError("--representative_data goes with --base_quantize.")
 
     def _check_head(self) -> None:
-        if not self.head_softmax:
-            raise OptionError("a head must be given: --head_softmax.")
-        if self.num_classes < 2:
+        given = _exactly_one(
+            "head",
+            {
+                "--head_softmax": self.head_softmax, "--head_model_dir": self.head_model_dir is not None,
+                "--head_keras_model": self.head_keras_model is not None, "--head_tflite": self.head_tflite is not None,
+            },
+        )  # fmt: skip
+        _is_folder("--head_model_dir", self.head_model_dir)
+        _is_file("--head_keras_model", self.head_keras_model, ".keras", ".h5")
+        _is_file("--head_tflite", self.head_tflite)
+        if self.head_l2_reg is not None and given != "--head_softmax":
+            raise OptionError(f"--head_l2_reg goes with --head_softmax; {given} has its own regularisers.")
+        if self.num_classes is not None and self.num_classes < 2:
             raise OptionError(f"--num_classes must be at least 2, but is {self.num_classes}.")
         if self.train_batch_size < 1:
             raise OptionError(f"--train_batch_size must be at least 1, but is {self.train_batch_size}.")
@@ -112,17 +123,23 @@ class ConversionOptions:
         check_number("--head_l2_reg", self.head_l2_reg, "0 or more", lambda v: v >= 0)
         if self.head_l2_reg is not None:  # the gradient's factor
             check_number("twice --head_l2_reg", 2 * self.head_l2_reg, "0 or more", lambda v: v >= 0)
-        names = self.class_names
-        if names is not None and (len(set(names)) != len(names) or len(names) != self.num_classes or "" in names):
-            raise OptionError(f"--class_names must be {self.num_classes} different names, but is {', '.join(names)}.")
+        names, count = self.class_names, self.classes
+        if names is not None and (len(set(names)) != len(names) or count not in (None, len(names)) or "" in names):
+            raise OptionError(f"--class_names must be {count or ''} different names, but is {', '.join(names)}.")
+
+    @property
+    def classes(self) -> int | None:
+        """C, where the options say it."""
+        return 4 if self.num_classes is None and self.head_softmax else self.num_classes
 
     def check_sizes(self, features: int) -> None:
         """Raise OptionError where arrays of a head with so many features would be too large to train."""
-        classes, batch = f"--num_classes {self.num_classes}", f"--train_batch_size {self.train_batch_size}"
+        count = self.classes or 1
+        classes, batch = f"--num_classes {count}", f"--train_batch_size {self.train_batch_size}"
         for what, rows, columns in (
-            (f"{classes} with {features:,} feature(s)", self.num_classes, features),
+            (f"{classes} with {features:,} feature(s)", count, features),
             (f"{batch} with {features:,} feature(s)", self.train_batch_size, features),
-            (f"{batch} with {classes}", self.train_batch_size, self.num_classes),
+            (f"{batch} with {classes}", self.train_batch_size, count),
         ):
             if 4 * rows * columns > MOST_BYTES:
                 raise OptionError(f"{what} takes an array of {4 * rows * columns:,} bytes; {MOST_BYTES:,} is the most.")
@@ -140,7 +157,16 @@ class ConversionOptions:
             check_number("--" + name, getattr(self, name), "at least 0 and less than 1", lambda v: 0 <= v < 1)
 
     def _check_output(self) -> None:
-        out = self.out_model_dir
+        if (self.out_model_dir is None) == (self.one_file is None):
+            raise OptionError("either --out_model_dir, for five files, or --one_file must be given.")
+        if self.checkpoint_signatures and self.one_file is None:
+            raise OptionError("--checkpoint_signatures goes with --one_file.")
+        if self.one_file is not None:
+            check_file(self.one_file, "--one_file", overwrite=self.overwrite)
+        if self.out_model_dir is not None:
+            self._check_folder(self.out_model_dir)
+
+    def _check_folder(self, out: Path) -> None:
         try:
             if out.exists() and not out.is_dir():
                 raise OutputExistsError(f"--out_model_dir {out} is a file.")
@@ -152,6 +178,16 @@ class ConversionOptions:
             raise OutputExistsError(f"--out_model_dir {out} is not empty; --overwrite replaces the model in it.")
         if folders:
             raise OutputExistsError(f"--out_model_dir {out}: {', '.join(folders)} is a folder, which is not replaced.")
+
+
+def _exactly_one(what: str, given: Mapping[str, bool]) -> str:
+    """The one option of several that is given. Raises OptionError."""
+    found = [name for name, is_given in given.items() if is_given]
+    if len(found) != 1:
+        raise OptionError(
+            f"exactly one {what} must be given ({', '.join(given)}), but got {', '.join(found) or 'none'}."
+        )
+    return found[0]
 
 
 def _is_file(name: str, path: Path | None, *endings: str) -> None:

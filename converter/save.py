@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -27,12 +28,14 @@ def save(contents: Mapping[str, bytes], folder: Path) -> None:
         _save(contents, folder.resolve(), keep=True)
 
 
-def check_file(path: Path, *, overwrite: bool) -> None:
+def check_file(path: Path, option: str, *, overwrite: bool) -> None:
     """Raise OutputExistsError where a file is there and is not to be replaced, OptionError where none can be."""
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise OptionError(f"--out {path} must be a file in a folder that is there.")
+        raise OptionError(f"{option} {path} must be a file in a folder that is there.")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise OptionError(f"{option} {path} cannot be written.")
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"--out {path} is there already; --overwrite replaces it.")
+        raise OutputExistsError(f"{option} {path} is there already; --overwrite replaces it.")
 
 
 def save_file(content: bytes, path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -25,16 +24,18 @@ def tensorflow(why: str) -> Any:
 @contextlib.contextmanager
 def converting(what: str) -> Iterator[None]:
     """Run TensorFlow's converter: its errors, which have no common class, become a ModelError of one line."""
-    absl = logging.getLogger("absl")  # warns that weights which are arguments are converted in an old way
-    level = absl.level
-    absl.setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # Keras lists every variable of what it exports
             yield
     except Exception as e:
         raise ModelError(f"TensorFlow cannot convert {what}: {first_line(e)}") from e
-    finally:
-        absl.setLevel(level)
+
+
+def frozen(function: Any) -> Any:
+    """A concrete function whose variables have become constants, called as it called what it captured."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function, lower_control_flow=False)
 
 
 def first_line(error: Exception) -> str:

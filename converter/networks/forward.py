@@ -21,12 +21,12 @@ from tflite_transfer.reference.tflite.reader import read
 class Forward:
     """``call(x, *variables) -> [output, the new values of those that are updated, a penalty if there is one]``.
 
-    ``variables`` and ``updated`` are names; ``specs`` are TensorFlow's of x and of each variable.
+    ``x`` is TensorFlow's description of it, ``variables`` are the variables by name, in order, and ``updated`` names.
     """
 
     call: Callable[..., list[Any]]
-    specs: Sequence[Any]
-    variables: Sequence[str]
+    x: Any
+    variables: Mapping[str, Any]
     updated: Sequence[str] = ()
 
 
@@ -34,19 +34,25 @@ def converted(forward: Forward, source: str) -> Function:
     """The graph that TensorFlow's converter makes of it, random numbers by builtin operators. Raises ModelError."""
     tf = tensorflow(source)
     with converting(source):
-        function = tf.function(forward.call, input_signature=forward.specs).get_concrete_function()
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        specs = [tf.TensorSpec([None, *forward.x.shape[1:]], forward.x.dtype, name="x")]
+        for n, v in enumerate(forward.variables.values()):
+            specs.append(tf.TensorSpec(v.shape, v.dtype, name=f"variable_{n}"))
+        function = tf.function(forward.call, input_signature=specs).get_concrete_function()
+        # An empty module: nothing is captured, and without one TensorFlow takes a way that it has deprecated.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
         # For the random numbers of dropout, which are replaced.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         content = converter.convert()
-    main = read(content, source).main
-    graph = Graph(main)
-    x, *given = main.inputs
-    variables = dict(zip(forward.variables, given, strict=True))
+    model = read(content, source)
+    graph, signature = Graph(model.main), model.signatures[0]
+    x, variables = (
+        signature.inputs["x"],
+        {name: signature.inputs[f"variable_{n}"] for n, name in enumerate(forward.variables)},
+    )
     graph.inputs = {"x": x, **variables}
     for name, number in graph.inputs.items():
         graph.rename(number, name)
-    output, *rest = main.outputs
+    output, *rest = (signature.outputs[f"output_{n}"] for n in range(len(signature.outputs)))
     updates = {name: i for name, i in zip(forward.updated, rest, strict=False) if i != variables[name]}
     penalty = rest[len(forward.updated)] if len(rest) > len(forward.updated) else None
     return dropout.replaced(Function(graph, x, variables, output, updates, penalty))

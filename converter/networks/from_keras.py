@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ def load_keras(path: Path) -> Any:
         raise ModelError(f"{path} cannot be read as a Keras model: {first_line(e)}") from e
 
 
-def network_of(model: Any, trainable: str = "all", source: str = "the Keras model") -> Network:
+def network_of(
+    model: Any, trainable: str = "all", source: str = "the Keras model", *, stateless: bool = False
+) -> Network:
     """A Keras model with one input and one output; the caller's is not changed.
 
     What is not chosen is frozen: it stays constant, and a batch norm without a chosen weight uses its moving means.
-    Variables that the model moves itself, such as those means, move. Raises ModelError, OptionError.
+    Variables that the model moves itself, such as those means, move; if it is to be ``stateless``, they stay, batch
+    norms use them, and nothing is dropped. Raises ModelError, OptionError.
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(f"{source} must have one input and one output, not {len(model.inputs)}, {len(model.outputs)}.")
@@ -37,10 +41,13 @@ def network_of(model: Any, trainable: str = "all", source: str = "the Keras mode
     chosen = selected(weights, trainable)
     before = _frozen(model, chosen)
     try:
-        infer, train = (converted(_forward(model, training=t), source) for t in (False, True))
+        infer = converted(_forward(model, training=False, penalty=False), source)
+        train = converted(_forward(model, training=not stateless, penalty=True), source)
     finally:
         for thing, flag in before:
             thing.trainable = flag
+    if stateless:
+        train = replace(train, updates={})
     moved = {*chosen, *train.updates}
     fixed = {n: v for n, v in values.items() if n not in moved}
     kept = {n: weights.get(n) or Weight(v, -1, trainable=False) for n, v in values.items() if n in moved}
@@ -60,18 +67,16 @@ def _frozen(model: Any, chosen: Sequence[str]) -> list[tuple[Any, bool]]:
     return before
 
 
-def _forward(model: Any, *, training: bool) -> Forward:
+def _forward(model: Any, *, training: bool, penalty: bool) -> Forward:
     tf = tensorflow("a Keras model")
     trained, others = list(model.trainable_variables), list(model.non_trainable_variables)
-    x, count = model.inputs[0], len(trained)
+    count = len(trained)
 
     def call(x: Any, *values: Any) -> list[Any]:
         y, new, losses = model.stateless_call(
             list(values[:count]), list(values[count:]), x, training=training, return_losses=True
         )
-        penalty = [tf.add_n([tf.reduce_sum(loss) for loss in losses])] if losses and training else []
-        return [y, *(tf.identity(v) for v in new), *penalty]
+        extra = [tf.add_n([tf.reduce_sum(loss) for loss in losses])] if losses and penalty else []
+        return [y, *(tf.identity(v) for v in new), *extra]
 
-    specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name="x")]
-    specs += [tf.TensorSpec(v.shape, v.dtype, name=f"variable_{n}") for n, v in enumerate([*trained, *others])]
-    return Forward(call, specs, [v.path for v in (*trained, *others)], [v.path for v in others])
+    return Forward(call, model.inputs[0], {v.path: v for v in (*trained, *others)}, [v.path for v in others])

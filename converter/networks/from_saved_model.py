@@ -10,7 +10,7 @@ import numpy as np
 from tflite_transfer.converter.networks.forward import Forward, converted, ready
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.networks.selection import selected, weights_of
-from tflite_transfer.converter.tensorflow import first_line, tensorflow
+from tflite_transfer.converter.tensorflow import first_line, frozen, tensorflow
 from tflite_transfer.reference.tflite.errors import ModelError
 
 KEY = "serving_default"
@@ -57,19 +57,18 @@ def _names(variables: Any) -> dict[int, str]:
 def _forward(function: Any, names: dict[int, str]) -> Forward:
     """The frozen graph calls a constant what the function called the variable that it captured."""
     tf = tensorflow("a SavedModel")
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    definition, x = frozen.graph.as_graph_def(), frozen.inputs[0]
+    constant = frozen(function)
+    definition, x = constant.graph.as_graph_def(), constant.inputs[0]
     captured = {id(outer): inner.name for outer, inner in function.graph.captures}
     places = [captured[id(v.handle)] for v in function.variables]
 
     def call(given: Any, *variables: Any) -> list[Any]:
         found = tf.graph_util.import_graph_def(
-            definition, {x.name: given, **dict(zip(places, variables, strict=True))}, [frozen.outputs[0].name], name=""
+            definition,
+            {x.name: given, **dict(zip(places, variables, strict=True))},
+            [constant.outputs[0].name],
+            name="",
         )
         return [found[0]]
 
-    specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name="x")]
-    specs += [tf.TensorSpec(v.shape, v.dtype, name=f"variable_{n}") for n, v in enumerate(function.variables)]
-    return Forward(call, specs, [names[id(v)] for v in function.variables])
+    return Forward(call, x, {names[id(v)]: v for v in function.variables})

@@ -26,7 +26,7 @@ def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> 
     input and one output of floats, OptionError for weights that are not there.
     """
     verify(model)
-    function = measured(_with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened})), model.source)
+    function = measured(with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened})), model.source)
     if biases:
         add_biases(function.graph)
     found = weights(function.graph)
@@ -59,7 +59,7 @@ def _widened(call: Call) -> Expression | None:
     return call.graph.literal(stored.value.astype(np.float32))
 
 
-def _with_free_batch(function: Function) -> Function:
+def with_free_batch(function: Function) -> Function:
     """A function that takes any number of examples, where the file fixes how many: what is reshaped keeps its rows."""
     graph = function.graph
     x = graph[function.x]

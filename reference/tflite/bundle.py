@@ -197,8 +197,8 @@ class _Shapes:
 
 
 def _plain(name: str) -> str:
-    """``head/placeholder_ws:0`` -> ``ws``."""
-    return name.rpartition("/")[2].partition(":")[0].removeprefix("placeholder_")
+    """``head/placeholder_ws:0`` -> ``ws``, as the original converter calls a head's tensors."""
+    return name.partition(":")[0].removeprefix("head/").removeprefix("placeholder_")
 
 
 def _by_name(names: list[str], shapes: list[Shape], kind: str) -> dict[str, Shape]:

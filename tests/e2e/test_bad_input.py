@@ -171,7 +171,7 @@ TABLE: list[Any] = [
     (CONVERT.replace("adam", "sgd"), USAGE, "--sgd_learning_rate is required when SGD is used as an optimizer"),
     (CONVERT.replace("adam", "sgd") + " --sgd_learning_rate=nan", USAGE, "rate must be more than 0, but is nan"),
     (CONVERT.replace("adam", "lion"), USAGE, "--optimizer must be one of sgd | adam, but is 'lion'"),
-    (CONVERT.replace("--head_softmax ", ""), USAGE, "a head must be given: --head_softmax"),
+    (CONVERT.replace("--head_softmax ", ""), USAGE, "exactly one head must be given"),
     (CONVERT.replace("=out", "=model"), USAGE, "--out_model_dir model is not empty; --overwrite replaces"),
     (CONVERT.replace("=out", "=good.png"), USAGE, "--out_model_dir good.png is a file"),
     (CONVERT.replace("=out", "=good.png/out"), FAILED, "good.png/out cannot be written: Not a directory"),

@@ -189,15 +189,15 @@ def test_files_go_in_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == [base]
 
-    convert(made)
-    assert sorted(p.name for p in made.out_model_dir.iterdir()) == sorted(f"{r}.tflite" for r in ROLES)
-    assert load_bundle(made.out_model_dir).classes == 4
+    folder = convert(made)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(f"{r}.tflite" for r in ROLES)
+    assert load_bundle(folder).classes == 4
     with pytest.raises(OutputExistsError, match="--overwrite"):
         convert(made)
-    (made.out_model_dir / "mine.txt").write_text("kept")
+    (folder / "mine.txt").write_text("kept")
     convert(replace(made, overwrite=True, num_classes=3))
-    assert load_bundle(made.out_model_dir).classes == 3
-    assert (made.out_model_dir / "mine.txt").read_text() == "kept"
+    assert load_bundle(folder).classes == 3
+    assert (folder / "mine.txt").read_text() == "kept"
 
 
 def test_files_of_two_conversions_are_told_apart(tmp_path: Path) -> None:

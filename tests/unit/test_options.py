@@ -47,7 +47,7 @@ BAD = {
     "classes": ({"num_classes": 1}, "--num_classes must be at least 2, but is 1"),
     "batch": ({"train_batch_size": 0}, "--train_batch_size must be at least 1, but is 0"),
     "l2": ({"head_l2_reg": -0.1}, "--head_l2_reg must be 0 or more, but is -0.1"),
-    "no head": ({"head_softmax": False}, "a head must be given"),
+    "no head": ({"head_softmax": False}, "exactly one head must be given"),
     "no base": ({"base_tflite": None}, "exactly one base must be given"),
     "two bases": ({"base_mobilenetv2": True}, "got --base_mobilenetv2, --base_tflite"),
     "absent base": ({"base_tflite": Path("gone.tflite")}, "--base_tflite gone.tflite is not a file"),

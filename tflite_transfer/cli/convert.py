@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 def convert(
     optimizer: Annotated[str, typer.Option("--optimizer", metavar="sgd|adam", help="What trains the head.")],
-    out_model_dir: Annotated[Path, typer.Option("--out_model_dir", help="Folder for the five files.")],
+    out_model_dir: Annotated[Path | None, typer.Option("--out_model_dir", help="Folder for the five files.")] = None,
+    one_file: Annotated[Path | None, typer.Option("--one_file", help="Or one .tflite for base and head.")] = None,
     train_batch_size: Annotated[int, typer.Option("--train_batch_size", help="Examples in a training batch.")] = 20,
-    num_classes: Annotated[int, typer.Option("--num_classes", help="Number of classes.")] = 4,
+    num_classes: Annotated[
+        int | None, typer.Option("--num_classes", help="Number of classes; 4 for a softmax head, else the head's own.")
+    ] = None,
     base_mobilenetv2: Annotated[
         bool, typer.Option("--base_mobilenetv2", help="Base: MobileNetV2 (needs TensorFlow).")
     ] = False,
@@ -51,9 +54,16 @@ def convert(
         str | None,
         typer.Option("--input_range", metavar="0,1|-1,1|0,255", help="What the base takes black and white as; 0,1."),
     ] = None,
-    head_softmax: Annotated[
-        bool, typer.Option("--head_softmax", help="Head: a linear layer and softmax.  [required]")
-    ] = False,
+    head_softmax: Annotated[bool, typer.Option("--head_softmax", help="Head: a linear layer and softmax.")] = False,
+    head_model_dir: Annotated[
+        Path | None, typer.Option("--head_model_dir", help="Head: a SavedModel that gives logits (needs TensorFlow).")
+    ] = None,
+    head_keras_model: Annotated[
+        Path | None, typer.Option("--head_keras_model", help="Head: a .keras or .h5 file (needs TensorFlow).")
+    ] = None,
+    head_tflite: Annotated[
+        Path | None, typer.Option("--head_tflite", help="Head: a .tflite, its constants made trainable; no TensorFlow.")
+    ] = None,
     head_l2_reg: Annotated[float | None, typer.Option("--head_l2_reg", help="L2: this times the sum of w^2.")] = None,
     sgd_learning_rate: Annotated[float | None, typer.Option("--sgd_learning_rate", help="Required with sgd.")] = None,
     adam_learning_rate: Annotated[float | None, typer.Option("--adam_learning_rate", help="0.001 by default.")] = None,
@@ -63,15 +73,25 @@ def convert(
     class_names: Annotated[
         str | None, typer.Option("--class_names", metavar="A,B,C", help="Names to keep in the files.")
     ] = None,
+    checkpoint_signatures: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint_signatures", help="With --one_file: save and restore take a checkpoint's path (Flex)."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")] = False,
 ) -> None:
-    """Make a trainable model: initialize, bottleneck, train_head, inference and optimizer .tflite."""
+    """Make a trainable model of a base and a head: initialize, bottleneck, train_head, inference and optimizer .tflite.
+
+    Or, with --one_file, one .tflite with the signatures load, train, infer, save, restore and initialize.
+    """
     from tflite_transfer.converter.convert import convert as make
     from tflite_transfer.converter.options import ConversionOptions
 
     given = {**locals(), "class_names": names(class_names), "representative": _representative(representative_data)}
-    folder = make(ConversionOptions(**{name: given[name] for name in ConversionOptions.__dataclass_fields__}))
-    tell(f"{file}  {file.stat().st_size:,} bytes" for file in sorted(folder.glob("*.tflite")))
+    made = make(ConversionOptions(**{name: given[name] for name in ConversionOptions.__dataclass_fields__}))
+    files = [made] if made.is_file() else sorted(made.glob("*.tflite"))
+    tell(f"{file}  {file.stat().st_size:,} bytes" for file in files)
 
 
 def _representative(folder: Path | None) -> Representative | None:
