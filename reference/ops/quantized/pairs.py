@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import within_limit
-from tflite_transfer.reference.ops.quantized.affine import Affine, Tensors, affines, centred, finish
+from tflite_transfer.reference.ops.quantized.affine import Affine, Tensors, affine, affines, centred, finish
 from tflite_transfer.reference.ops.quantized.fixed_point import (
     Multiplier,
     multiply,
@@ -128,8 +128,9 @@ def squared_difference(a: Array, b: Array, *, inputs: Tensors, outputs: tuple[Te
 
 
 def prelu(x: Array, alpha: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:
-    """``x`` where positive, else ``alpha x``. (...), (...) -> (...)."""
-    one, two, y = affines(*inputs, outputs[0])
+    """``x`` where positive, else ``alpha x``; of int16 the slopes are int8. (...), (...) -> (...)."""
+    one, y = affines(inputs[0], outputs[0])
+    two = affine(inputs[1], "INT8" if outputs[0].type == "INT16" else outputs[0].type)
     value, slope = _centred(x, alpha, one, two)
     positive = multiply(value, quantize_multiplier(one.scale / y.scale))
     negative = multiply(wrap(value * slope), quantize_multiplier(one.scale * two.scale / y.scale))
