@@ -60,6 +60,12 @@ def centred(x: Array, zero: int) -> Array:
     return x.astype(np.int64) - zero
 
 
+def whole_logarithm(scale: np.float32) -> int | None:
+    """N where the scale is 2^n, or nearly."""
+    logarithm = np.log2(scale, dtype=np.float32)
+    return int(np.round(logarithm)) if abs(logarithm - np.round(logarithm)) < 1e-3 else None
+
+
 def limits(output: Tensor, activation: str = "NONE") -> tuple[int, int]:
     """The least and the largest stored number: the type's, or those that the activation leaves."""
     info = np.iinfo(output.dtype)
@@ -81,7 +87,7 @@ def finish(x: Array, output: Tensor, activation: str = "NONE") -> Array:
 
 
 def at_scale(x: Array, given: Tensor | None, made: Tensor) -> Array:
-    """``x`` as ``made`` stores it, by way of float32; unchanged where scale and zero point are the same. (...) -> (...)."""
+    """``x`` as ``made`` stores it, by way of float32; as it is where nothing has to change. (...) -> (...)."""
     a, b = affines(given, made)
     if a == b:
         return x

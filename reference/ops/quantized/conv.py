@@ -88,7 +88,8 @@ def whole(x: Array, tensor: Tensor | None) -> Array:
 def rescale(inputs: Tensors, output: Tensor, axis: int, kinds: tuple[str, ...] = ("INT8",)) -> Array:
     """``s_x s_w / s_y`` in double, one number or one for each index of ``axis``. For uint8 ``s_x s_w`` is float32.
 
-    ``kinds`` are the types of weights that int16 may have. Raises ValueError where types, scales or zero points do not go together.
+    ``kinds`` are the types of weights that int16 may have. Raises ValueError where types, scales or zero points do not
+    go together.
     """
     x, weights, bias = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
     kind = same_type(x, output)

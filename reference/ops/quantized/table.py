@@ -10,6 +10,7 @@ from tflite_transfer.reference.ops.quantized import (
     conv,
     linear,
     lookup,
+    lstm,
     pairs,
     places,
     pool,
@@ -18,6 +19,7 @@ from tflite_transfer.reference.ops.quantized import (
     resize,
     shape,
     softmax,
+    svdf,
     transpose_conv,
 )
 from tflite_transfer.reference.ops.table import TABLE
@@ -28,6 +30,7 @@ RESHAPE SQUEEZE EXPAND_DIMS TRANSPOSE SHAPE GATHER PACK SLICE STRIDED_SLICE IF W
 SPLIT SPLIT_V UNPACK TILE REVERSE_V2 REVERSE_SEQUENCE MIRROR_PAD BROADCAST_TO SPACE_TO_DEPTH DEPTH_TO_SPACE
 BATCH_TO_SPACE_ND GATHER_ND DYNAMIC_UPDATE_SLICE EMBEDDING_LOOKUP TOPK_V2 RESIZE_NEAREST_NEIGHBOR
 ARG_MAX ARG_MIN SELECT SELECT_V2 MATRIX_SET_DIAG UNIQUE RANK CAST BITCAST DILATE HASHTABLE_LOOKUP STABLEHLO_GATHER
+DENSIFY
 """
 
 QUANTIZED: Mapping[str, Callable[..., Any]] = {name: TABLE[name] for name in _MOVES.split()} | {
@@ -56,6 +59,7 @@ QUANTIZED: Mapping[str, Callable[..., Any]] = {name: TABLE[name] for name in _MO
     "LOG": lookup.log,
     "LOGISTIC": lookup.logistic,
     "LOG_SOFTMAX": softmax.log_softmax,
+    "LSTM": lstm.lstm,
     "MATRIX_DIAG": places.matrix_diag,
     "MAXIMUM": pairs.maximum,
     "MAX_POOL_2D": pool.max_pool_2d,
@@ -86,6 +90,8 @@ QUANTIZED: Mapping[str, Callable[..., Any]] = {name: TABLE[name] for name in _MO
     "SQUARED_DIFFERENCE": pairs.squared_difference,
     "SUB": pairs.sub,
     "SUM": reduce.total,
+    "SVDF": svdf.svdf,
     "TANH": lookup.tanh,
     "TRANSPOSE_CONV": transpose_conv.transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm.unidirectional_sequence_lstm,
 }
