@@ -73,7 +73,7 @@ def test_the_file_itself_is_whole() -> None:
         (level(2, dense_size=-4), "blocks of .-4."),
         (level(2, format=1), "format 1"),  # a block that is not dense, and has no segments
         (level(1, format=0, dense_size=2), "it has 12 values, and its indices are 32"),  # CSR called dense
-        (level(1, array_segments=[0, 1, 1, 3]), "4 segments for 4 places"),
+        (level(1, array_segments=[0, 1, 2, 3]), "4 segments for 4 places"),
         (level(1, array_segments=[0, 1, 1, 2, 3, 3]), "6 segments for 4 places"),
         (level(1, array_segments=[1, 1, 1, 2, 3]), "segments that do not part 3"),  # the first begins late
         (level(1, array_segments=[0, 2, 1, 2, 3]), "segments that do not part 3"),  # one ends before it begins

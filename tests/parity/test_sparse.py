@@ -83,8 +83,7 @@ def test_what_is_dense_or_no_constant_is_not_densified() -> None:
 
 def converted(way: str) -> bytes:
     """Two layers, of which the first keeps a fifth of its weights."""
-    import tensorflow as tf
-
+    tf: Any = pytest.importorskip("tensorflow")
     rng = np.random.default_rng(0)
     w = rng.normal(size=(64, 48)).astype(F32) * (rng.random((64, 48)) < 0.2)
     v = rng.normal(size=(48, 16)).astype(F32)
