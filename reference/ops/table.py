@@ -209,9 +209,7 @@ TABLE: Mapping[str, Kernel] = {
 _CONTROL = frozenset({"CALL", "CALL_ONCE", "IF", "WHILE"})
 
 # Operators that give INT4 where they take it: they move numbers, and do not compute with them.
-INT4_MOVES = frozenset(
-    {"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE"}
-)
+INT4_MOVES = frozenset({"CONCATENATION", "EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE"})
 
 # Types that NumPy does not have as such, and the operators that may hold them.
 HOLDERS: Mapping[str, frozenset[str]] = {

@@ -69,8 +69,10 @@ def unidirectional_sequence_lstm(
 
 def _bounds(number: int, cell_clip: float, proj_clip: float) -> tuple[np.float32, np.float32]:
     """Those of the cell's state and of the projection. Raises ValueError, also for another activation than TANH."""
-    if ACTIVATIONS[number] != "TANH" or min(cell_clip, proj_clip) < 0:
-        raise ValueError(f"{ACTIVATIONS[number]}, clipped to {cell_clip} and {proj_clip}: a cell of integers has TANH")
+    if ACTIVATIONS[number] != "TANH":
+        raise ValueError(f"a cell of integers has the activation TANH, and not {ACTIVATIONS[number]}")
+    if min(cell_clip, proj_clip) < 0:
+        raise ValueError(f"clipped to {cell_clip} and {proj_clip}")
     return np.float32(cell_clip), np.float32(proj_clip)
 
 

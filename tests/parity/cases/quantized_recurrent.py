@@ -88,3 +88,23 @@ def svdfs() -> Iterator[Case]:
             for b in (bias, None):
                 x, o = stored(I8, 2, 5, scale=0.05, zero=3), {"rank": rank, "fused_activation_function": RELU}
                 yield case("SVDF", x, *tensors, b, kept, out=out(I8, 0.05, zero), **o)
+
+
+def refused() -> Iterator[Case]:
+    kept = [state(I8, 3, 4, scale=0.01), state(I16, 3, 4, scale=MEMORY)]
+    o = {"fused_activation_function": TANH, "out": out(I8, 0.01)}
+    x, five = stored(I8, 3, 6, 5, scale=GIVEN), between(0.01, 0)
+    for some in ((), five[:4]):
+        yield case("UNIDIRECTIONAL_SEQUENCE_LSTM", x, *cell(5, 4), *kept, intermediates=some, **o)
+        yield case("LSTM", stored(I8, 3, 5, scale=GIVEN), *cell(5, 4), *kept, intermediates=some, **o)
+    yield case("UNIDIRECTIONAL_SEQUENCE_LSTM", x, *cell(5, 4), *kept, intermediates=five, cell_clip=-1.0, **o)
+    for n, other in ((12, filters(I8, 4)), (5, filters(I8, 4)), (1, None), (9, filters(I16, 4))):
+        some = cell(5, 4)
+        some[n] = other
+        yield case("UNIDIRECTIONAL_SEQUENCE_LSTM", x, *some, *kept, intermediates=five, **o)
+    one, memory = (
+        [stored(I8, 2, 5), filters(I8, 12, 5), filters(I16, 12, 7, scale=1e-4)],
+        state(I16, 2, 84, scale=0.001),
+    )
+    yield case("SVDF", *one, None, memory, out=out(I8, 0.05), rank=2)
+    yield case("SVDF", *one, None, memory, out=out(I8, 0.05), rank=5, fused_activation_function=RELU)
