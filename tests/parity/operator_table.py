@@ -45,6 +45,7 @@ def row_of(case: Case) -> Row:
     """Which row of the table a case belongs to."""
     quantised = bool(case.stored) or any(o.scale is not None for o in case.outputs)
     kinds = [str(v.dtype).replace("object", "string") for v in case.values[:1]]
+    kinds += ["int4"] if any(i is not None and i.halves for i in case.inputs) else []
     return Row(case.opcode, quantised, tuple(dict.fromkeys([*kinds, case.outputs[0].kind.lower()])))
 
 
@@ -102,7 +103,7 @@ def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> 
     lines = [introduction, f"## {len(TABLE)} builtin operators", "", HEADER]
     for name in sorted(TABLE):
         if name in ELSEWHERE:
-            lines.append(f"| {name} | several operators a file: tests/parity/test_control.py, test_tables.py | | |")
+            lines.append(f"| {name} | several operators a file: tests/parity/test_{{control,tables,sparse}}.py | | |")
         elif (name, False) in found:
             lines.append(_line(name, False, found, worst))
     quantised = sorted(name for name, stored in found if stored)
