@@ -59,6 +59,7 @@ def variants() -> Iterator[tuple[list[Given | None], int, list[Given | None], di
         yield cell(5, 4, 3, cifg=cifg), 3, [None] * 4, {"proj_clip": 0.3}
         yield cell(5, 4, 4, cifg=cifg, peephole=True, bias=True), 4, scales, {}
         yield cell(5, 4, cifg=cifg), 4, scales, {"cell_clip": 0.5}
+        yield cell(5, 4, cifg=cifg, scale=2e-6), 4, scales, {}  # sums of -1 to 2, whose variance is less than 1
 
 
 def lstms() -> Iterator[Case]:
