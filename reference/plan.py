@@ -125,7 +125,8 @@ def _constants(graph: Subgraph, steps: Iterable[Step], room: Room) -> dict[int, 
             room.take(4 * math.prod(tensor.shape) if i >= count else 0)
             values[i] = constant(tensor, wide=i >= count)
         elif tensor and i % count not in written and tensor.is_variable:  # an LSTM's state: zeros at first
-            within_limit(tensor.shape, DTYPES[tensor.type].itemsize)
+            size = DTYPES[tensor.type].itemsize
+            room.take(size * math.prod(within_limit(tensor.shape, size)))
             values[i] = zeros(tensor)
     return values
 
