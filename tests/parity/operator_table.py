@@ -25,9 +25,9 @@ Written by `python -m tests.parity.operator_table` from the interpreter's tables
 `tests/parity/cases`, each run in LiteRT {version} on {cpu}.
 
 *reference* is LiteRT's resolver of plain C++ kernels, *default* the one with XNNPACK. A difference is the largest
-|ours - theirs| of all cases, for floats in units of 2^-24 of the result's largest value, for quantised numbers in
-steps. "None, or wrong": LiteRT has no such kernel, or one whose faults the tests name. Sums differ by the order of
-their terms; the tests bound each difference by what its own terms allow.
+|ours - theirs| of all cases, for floats in units of 2^-24 of the result's largest value (float16: 2^-11, float64:
+2^-53), for quantised numbers in steps. "None, or wrong": LiteRT has no such kernel, or one whose faults the tests name.
+Sums differ by the order of their terms; the tests bound each difference by what its own terms allow.
 """
 
 HEADER = "| operator | types | reference | default |\n|---|---|---|---|"
@@ -59,7 +59,7 @@ def rows() -> dict[tuple[str, bool], set[str]]:
 
 
 def difference(ours: Array, theirs: Array) -> float:
-    """The largest, in units of 2^-24 of the largest value, or of one."""
+    """The largest, in units of half an epsilon of the largest value, or of one."""
     if ours.size == 0 or ours.dtype.kind not in "fiuc":
         return 0.0
     with np.errstate(all="ignore"):
@@ -69,7 +69,7 @@ def difference(ours: Array, theirs: Array) -> float:
     if ours.dtype.kind in "iu":
         return float(apart.max())
     largest = np.abs(np.where(np.isfinite(a), a, 0)).max()
-    return float(apart.max() / max(largest * 2.0**-24, np.finfo(np.float64).tiny))
+    return float(apart.max() / max(largest * float(np.finfo(ours.dtype).eps) / 2, np.finfo(np.float64).tiny))
 
 
 def measured(cases: Iterable[Case]) -> dict[tuple[str, bool], dict[str, float]]:
@@ -94,7 +94,7 @@ def _number(worst: dict[str, float], resolver: str, quantised: bool) -> str:
         return "none, or wrong"
     value = worst[resolver]
     unit = "step" if value == 1 else "steps"
-    return "equal" if value == 0 else f"{value:.0f} {unit}" if quantised else f"{value:.2g}"
+    return "equal" if value == 0 else f"{value:.0f} {unit}" if quantised and value.is_integer() else f"{value:.2g}"
 
 
 def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> str:
