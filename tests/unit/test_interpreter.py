@@ -10,6 +10,7 @@ import pytest
 
 from tests.parity.test_control import X, counter, model, unary
 from tflite_transfer.reference import Budget, Interpreter
+from tflite_transfer.reference.ops.limit import MOST
 from tflite_transfer.reference.tflite import Quantization
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import BudgetError, ModelError, ShapeError
