@@ -26,7 +26,7 @@ FOLDED = 2**26  # bytes that folding and widening may add, beside four times the
 
 @dataclass(frozen=True)
 class Plan:
-    """A sub-graph's steps. ``steps`` go with ``constants``; ``every`` step, unfolded, with ``fixed``."""
+    """A sub-graph's steps. ``steps`` go with ``constants``; ``every`` step, unfolded, with ``fixed``: the same bits."""
 
     graph: Subgraph
     steps: tuple[Step, ...]
@@ -54,8 +54,9 @@ def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> 
         fixed = _constants(graph, every, room)
     except (ValueError, LookupError, MemoryError) as e:
         raise ModelError(f"{model.source} is damaged: a constant cannot be read: {e}.") from e
-    steps, constants = _fold(model, graph, every, fixed, room)
-    return Plan(graph, tuple(_prepared(s, constants) for s in steps), constants, every, fixed)
+    unfolded, constants = _fold(model, graph, every, fixed, room)
+    steps = {s.number: _prepared(s, constants) for s in unfolded}
+    return Plan(graph, tuple(steps.values()), constants, tuple(steps.get(s.number, s) for s in every), fixed)
 
 
 def _bind(source: str, number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:

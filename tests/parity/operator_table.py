@@ -89,10 +89,8 @@ def measured(cases: Iterable[Case]) -> dict[tuple[str, bool], dict[str, float]]:
     return worst
 
 
-def _number(worst: dict[str, float], resolver: str, quantised: bool) -> str:
-    if resolver not in worst:
-        return "none, or wrong"
-    value = worst[resolver]
+def number(value: float, quantised: bool) -> str:
+    """A difference as the pages have it."""
     unit = "step" if value == 1 else "steps"
     return "equal" if value == 0 else f"{value:.0f} {unit}" if quantised and value.is_integer() else f"{value:.2g}"
 
@@ -115,17 +113,21 @@ def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> 
 
 def _line(name: str, quantised: bool, found: Any, worst: Any) -> str:
     by = worst[name, quantised]
-    numbers = [_number(by, resolver, quantised) for resolver in ("reference", "default")]
+    numbers = [number(by[r], quantised) if r in by else "none, or wrong" for r in ("reference", "default")]
     return f"| {name} | {', '.join(sorted(found[name, quantised]))} | {' | '.join(numbers)} |"
 
 
-def main() -> None:
+def told(introduction: str) -> str:
+    """An introduction with what the page was measured on."""
     from importlib.metadata import version
 
     from bench.machine import processor
 
-    introduction = INTRODUCTION.format(version=version("ai-edge-litert"), cpu=processor())
-    PAGE.write_text(page(measured(ALL), introduction))
+    return introduction.format(version=version("ai-edge-litert"), cpu=processor())
+
+
+def main() -> None:
+    PAGE.write_text(page(measured(ALL), told(INTRODUCTION)))
 
 
 if __name__ == "__main__":

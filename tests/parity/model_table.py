@@ -1,0 +1,77 @@
+"""Writes docs/models.md from the models and what LiteRT makes of them: run it as
+
+python -m tests.parity.model_table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.parity.models import MODELS, REFUSED, Whole
+from tests.parity.models.compare import Largest, Worst, pairs, worst
+from tests.parity.models.convert import KINDS
+from tests.parity.operator_table import number, told
+from tests.parity.operators import RESOLVERS
+from tflite_transfer.reference.tflite import read
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+INTRODUCTION = """# Whole models in the reference interpreter
+
+Written by `python -m tests.parity.model_table` from the models in `tests/parity/models`, each run in LiteRT {version}
+on {cpu}. Their weights mean nothing, but keep the signal's size.
+
+All tensors of the main graph are compared. *reference* is LiteRT's resolver of plain C++ kernels, *default* the one
+with XNNPACK. A difference is the largest |ours - theirs| of all tensors after a whole run, with and without the numba
+kernels, and the operator that made it: for floats in units of 2^-24 of the tensor's largest value, or in per cent of
+it; for full-integer models (int8, int16: the activations) in steps.
+
+Differences grow from operator to operator. *alone* is the largest that one operator makes by itself, given LiteRT's own
+inputs, of either resolver. Where weights alone are int8 (dynamic range), LiteRT rounds the other input of each product
+to 8 bits as well, and ours does not: *alone* is then a share of what that rounding can do.
+
+| model | numbers | operators | reference | default | alone |
+|---|---|---|---|---|---|
+"""
+
+
+def measured(whole: Whole, kind: str, content: bytes) -> dict[str, Worst]:
+    """The largest differences, by resolver, with and without the numba kernels."""
+    x, integers = whole.given(content), kind.startswith("int")
+    return {
+        resolver: worst([p for jit in (False, True) for p in pairs(content, x, resolver, jit=jit)], integers=integers)
+        for resolver in RESOLVERS
+    }
+
+
+def shown(largest: Largest, kind: str) -> str:
+    value, op = largest
+    if kind == "dynamic range":
+        return f"{100 * value / 2**24:.2g} % ({op})"
+    return f"{number(value, kind.startswith('int'))} ({op})" if value else "equal"
+
+
+def alone(by: Mapping[str, Worst], kind: str) -> str:
+    if kind == "dynamic range":
+        share, op = max(w.rounded for w in by.values())
+        return f"{share:.2g} of the rounding ({op})"
+    return shown(max(w.stored if kind.startswith("int") else w.floats for w in by.values()), kind)
+
+
+def row(name: str, kind: str) -> str:
+    if (name, kind) in REFUSED:
+        return f"| {name} | {kind} | TensorFlow 2.21 does not convert it: {REFUSED[name, kind]} | | | |"
+    content = MODELS[name].file(kind)
+    by = measured(MODELS[name], kind, content)
+    operators = sum(len(g.operators) for g in read(content).subgraphs)
+    runs = " | ".join(shown(by[r].run, kind) for r in ("reference", "default"))
+    return f"| {name} | {kind} | {operators} | {runs} | {alone(by, kind)} |"
+
+
+def main() -> None:
+    rows = [row(name, kind) for name in MODELS for kind in KINDS]
+    PAGE.write_text(told(INTRODUCTION) + "\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
