@@ -5,7 +5,7 @@ python -m tests.parity.model_table
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from tests.parity.models import MODELS, REFUSED, Whole
@@ -30,6 +30,8 @@ Differences grow from operator to operator. *alone* is the largest that one oper
 inputs, of either resolver. Where weights alone are int8 (dynamic range), LiteRT rounds the other input of each product
 to 8 bits as well, and ours does not: *alone* is then a share of what that rounding can do.
 
+*refused*: TensorFlow 2.21 does not convert the model, or LiteRT does not load the file.
+
 | model | numbers | operators | reference | default | alone |
 |---|---|---|---|---|---|
 """
@@ -44,28 +46,33 @@ def measured(whole: Whole, kind: str, content: bytes) -> dict[str, Worst]:
     }
 
 
-def shown(largest: Largest, kind: str) -> str:
+def run(largest: Largest, kind: str) -> str:
+    """The difference of a whole run."""
     value, op = largest
     if kind == "dynamic range":
         return f"{100 * value / 2**24:.2g} % ({op})"
     return f"{number(value, kind.startswith('int'))} ({op})" if value else "equal"
 
 
-def alone(by: Mapping[str, Worst], kind: str) -> str:
-    if kind == "dynamic range":
-        share, op = max(w.rounded for w in by.values())
-        return f"{share:.2g} of the rounding ({op})"
-    return shown(max(w.stored if kind.startswith("int") else w.floats for w in by.values()), kind)
+def alone(found: Collection[Worst]) -> str:
+    """The differences of operators by themselves."""
+    (steps, a), (units, b), (share, c) = (
+        max((getattr(w, name) for w in found), key=lambda largest: largest[0])
+        for name in ("stored", "floats", "rounded")
+    )
+    said = [f"{number(steps, True)} ({a})" if steps else "", f"{number(units, False)} ({b})" if units else ""]
+    said.append(f"{share:.2g} of the rounding ({c})" if share else "")
+    return ", ".join(filter(None, said)) or "equal"
 
 
 def row(name: str, kind: str) -> str:
     if (name, kind) in REFUSED:
-        return f"| {name} | {kind} | TensorFlow 2.21 does not convert it: {REFUSED[name, kind]} | | | |"
+        return f"| {name} | {kind} | refused: {REFUSED[name, kind]} | | | |"
     content = MODELS[name].file(kind)
     by = measured(MODELS[name], kind, content)
     operators = sum(len(g.operators) for g in read(content).subgraphs)
-    runs = " | ".join(shown(by[r].run, kind) for r in ("reference", "default"))
-    return f"| {name} | {kind} | {operators} | {runs} | {alone(by, kind)} |"
+    runs = " | ".join(run(by[r].run, kind) for r in ("reference", "default"))
+    return f"| {name} | {kind} | {operators} | {runs} | {alone(by.values())} |"
 
 
 def main() -> None:

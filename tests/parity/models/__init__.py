@@ -93,12 +93,13 @@ MODELS = {
     "EfficientNet-Lite0, 224 px": sees(LITE0, 224, RESIDUAL, Bounds(140, 12, 56, 14), width=1.0),  # 69, 5.8, 28, 7
 }
 
-CRASHES, NOT_YET = "its process ends by SIGSEGV", "Quantization to 16x8-bit not yet supported for op: '{}'"
-REFUSED = {  # (model, kind) -> why TensorFlow 2.21 does not convert it
+CRASHES, NOT_YET = "the converter's process ends by SIGSEGV", "Quantization to 16x8-bit not yet supported for op: '{}'"
+REFUSED = {  # (model, kind) -> why TensorFlow 2.21 does not convert it, or LiteRT does not load it
     ("LSTM", "int8"): CRASHES,  # the loop; the same network unrolled is converted
     ("LSTM", "int16"): CRASHES,
     ("MobileNetV3-Small", "int16"): NOT_YET.format("HARD_SWISH"),
     ("MobileNetV3-Large, 224 px", "int16"): NOT_YET.format("HARD_SWISH"),
+    ("sequence LSTM", "int16"): "Didn't find op for builtin opcode 'UNIDIRECTIONAL_SEQUENCE_LSTM' version '5'",
     ("transformer", "int16"): NOT_YET.format("NEG"),
     ("sounds", "int16"): NOT_YET.format("RFFT2D"),
     ("texts", "int16"): "Empty min/max for tensor serving_default_x:0",  # the words' numbers, which nothing quantises

@@ -25,7 +25,7 @@ def sequence_lstm(sample: Sample, kind: str) -> bytes:
         if kind == "float16":
             return g.op("DEQUANTIZE", [g.constant(f"{name}/half", value.astype(np.float16))], name, shape, version=3)
         if kind == "dynamic range" and len(shape) > 1:
-            return quantized(g, value, per_output=False)[0]
+            return quantized(g, value, "INT8", per_output=False)[0]
         return g.constant(name, value)
 
     def layer(name: str, x: int, features: int) -> int:
