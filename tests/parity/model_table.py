@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tests.parity.models import MODELS, REFUSED, Whole
-from tests.parity.models.compare import Largest, Worst, pairs, worst
+from tests.parity.models.compare import Largest, Worst, first_of, pairs, worst
 from tests.parity.models.convert import KINDS
 from tests.parity.operator_table import number, told
 from tests.parity.operators import RESOLVERS
@@ -56,10 +56,9 @@ def run(largest: Largest, kind: str) -> str:
 
 def alone(found: Collection[Worst]) -> str:
     """The differences of operators by themselves."""
-    (steps, a), (units, b), (share, c) = (
-        max((getattr(w, name) for w in found), key=lambda largest: largest[0])
-        for name in ("stored", "floats", "rounded")
-    )
+    steps, a = first_of(w.stored for w in found)
+    units, b = first_of(largest for w in found for largest in (w.sums, w.floats))
+    share, c = first_of(w.rounded for w in found)
     said = [f"{number(steps, True)} ({a})" if steps else "", f"{number(units, False)} ({b})" if units else ""]
     said.append(f"{share:.2g} of the rounding ({c})" if share else "")
     return ", ".join(filter(None, said)) or "equal"

@@ -33,9 +33,9 @@ def each(refused: bool) -> list:
     return [pytest.param(*p, marks=[pytest.mark.full] if MODELS[p[0]].full else [], id=" ".join(p)) for p in pairs]
 
 
-# An operator alone, on LiteRT's own inputs: floats in units of 2^-24 of the largest value (46, a CONV_2D; 27 in the
-# small models), stored integers in steps, which XNNPACK may round the other way.
-FLOATS, STEPS = 90, {"reference": 0, "default": 1}
+# An operator alone, on LiteRT's own inputs: floats in units of 2^-24 of the largest value, sums (46, a CONV_2D; 27 in the
+# small models) and others (3.1, a TANH); stored integers in steps, which XNNPACK may round the other way.
+SUMS, FLOATS, STEPS = 90, 6, {"reference": 0, "default": 1}
 
 
 @pytest.mark.parametrize(("name", "kind"), each(refused=False))
@@ -50,6 +50,7 @@ def test_every_tensor_is_litert_s(name: str, kind: str) -> None:
     assert set(found) == set(RESOLVERS)
     for resolver, by in found.items():
         assert by.run[0] <= whole.bounds.of(kind, resolver), (resolver, by)
+        assert by.sums[0] <= SUMS, (resolver, by)
         assert by.floats[0] <= FLOATS, (resolver, by)
         assert by.stored[0] <= STEPS[resolver], (resolver, by)
         assert by.rounded[0] < 1, (resolver, by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from tflite_transfer.reference.step import Step, execute
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 Read = Callable[[int], Array]
+SUMS = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN", "SOFTMAX"})
 
 
 class Pair(NamedTuple):
@@ -127,10 +128,16 @@ class Worst(NamedTuple):
     """The largest differences among a model's tensors."""
 
     run: Largest = (0.0, "")  # of a whole run: of stored integers, in a model that computes with these; else of floats
-    floats: Largest = (0.0, "")  # of operators alone
+    sums: Largest = (0.0, "")  # of operators alone: of floats that are sums of many
+    floats: Largest = (0.0, "")  # other floats
     stored: Largest = (0.0, "")
     rounded: Largest = (0.0, "")  # as a share of what rounding allows
     values: float = np.inf  # not a difference: how many a tensor of stored integers has, of more than eight
+
+
+def first_of(differences: Iterable[Largest]) -> Largest:
+    """The largest of them, and the first that is as large."""
+    return max(differences, key=lambda d: d[0])
 
 
 def worst(found: list[Pair], *, integers: bool) -> Worst:
@@ -146,7 +153,8 @@ def worst(found: list[Pair], *, integers: bool) -> Worst:
         if pair.alone is not None and pair.rounding is not None:
             see("rounded", float((np.abs(pair.alone - pair.theirs) / pair.rounding).max()), pair)
         elif pair.alone is not None:
-            see("stored" if pair.stored else "floats", apart(pair, pair.alone), pair)
+            see("stored" if pair.stored else "sums" if pair.op in SUMS else "floats", apart(pair, pair.alone), pair)
     values = (len(np.unique(p.ours)) for p in found if p.stored and p.ours.size > 8)
-    largest = {name: max(differences, key=lambda d: d[0]) for name, differences in seen.items()}  # the first of them
-    return Worst(**largest, values=min(values, default=np.inf))
+    return Worst(
+        **{name: first_of(differences) for name, differences in seen.items()}, values=min(values, default=np.inf)
+    )
