@@ -33,8 +33,8 @@ def each(refused: bool) -> list:
     return [pytest.param(*p, marks=[pytest.mark.full] if MODELS[p[0]].full else [], id=" ".join(p)) for p in pairs]
 
 
-# An operator alone, on LiteRT's own inputs: floats in units of 2^-24 of the largest value, sums (46, a CONV_2D; 27 in the
-# small models) and others (3.1, a TANH); stored integers in steps, which XNNPACK may round the other way.
+# An operator alone, on LiteRT's own inputs: floats in units of 2^-24 of the largest value, sums (46, a CONV_2D; 27 in
+# the small models) and others (3.1, a TANH); stored integers in steps, which XNNPACK may round the other way.
 SUMS, FLOATS, STEPS = 90, 6, {"reference": 0, "default": 1}
 
 
