@@ -19,8 +19,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 INTRODUCTION = """# Whole models in the reference interpreter
 
 Written by `python -m tests.parity.model_table` from the models in `tests/parity/models`, each run in LiteRT {version}
-on {cpu}. Their weights mean nothing, but keep the signal's size. Those that look at images are
-narrow and see 96 px, ResNet 32, unless their names say 224.
+on {cpu}. Their weights mean nothing, but keep the signal's size. Those that look
+at images are narrow and see 96 px, ResNet 32, unless their names say 224.
 
 All tensors of the main graph are compared. *reference* is LiteRT's resolver of plain C++ kernels, *default* the one
 with XNNPACK. A difference is the largest |ours - theirs| of all tensors after a whole run, with and without the numba

@@ -151,10 +151,9 @@ def worst(found: list[Pair], *, integers: bool) -> Worst:
         if pair.ours.dtype.kind not in "fc" if integers else not pair.stored:
             see("run", apart(pair, pair.ours), pair)
         if pair.alone is not None and pair.rounding is not None:
+            assert (pair.rounding > 0).all(), pair.op
             see("rounded", float((np.abs(pair.alone - pair.theirs) / pair.rounding).max()), pair)
         elif pair.alone is not None:
             see("stored" if pair.stored else "sums" if pair.op in SUMS else "floats", apart(pair, pair.alone), pair)
     values = (len(np.unique(p.ours)) for p in found if p.stored and p.ours.size > 8)
-    return Worst(
-        **{name: first_of(differences) for name, differences in seen.items()}, values=min(values, default=np.inf)
-    )
+    return Worst(**{name: first_of(d) for name, d in seen.items()}, values=min(values, default=np.inf))

@@ -85,7 +85,7 @@ def _drawn(rng: np.random.Generator, weight: Any) -> Array:
     return rng.normal(size=weight.shape) * np.sqrt((1 if linear else 2) / terms)
 
 
-def quantised(content: bytes, sample: Sample, kind: str) -> bytes:
+def to_integers(content: bytes, sample: Sample, kind: str) -> bytes:
     """A float32 file of ours, which TensorFlow makes integers of, as the converter does with its own."""
     import tensorflow as tf
     from tensorflow.compiler.mlir.lite import types_pb2
