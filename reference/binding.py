@@ -53,15 +53,16 @@ def is_narrow(tensor: Tensor) -> bool:
 def options_of(graph: Subgraph, operator: Operator, kernel: Kernel, place: tuple[int, int]) -> dict[str, Any]:
     """The options that the function takes.
 
-    Beside those of the schema a function may take ``inputs`` and ``outputs``, the tensors' descriptions; ``place``,
-    the numbers of sub-graph and operator; and the fused activation as ``bounds``, by its name as ``activation``, or as
-    the file has it, where it belongs into the operator's middle.
+    Beside those of the schema a function may take ``inputs``, ``outputs`` and ``intermediates``, the tensors'
+    descriptions; ``place``, the numbers of sub-graph and operator; and the fused activation as ``bounds``, by its name
+    as ``activation``, or as the file has it, where it belongs into the operator's middle.
     """
     accepted, tensors = parameters(kernel), graph.tensors
     offered: dict[str, Any] = {
         **(attributes(operator) if operator.opcode == "CUSTOM" else operator.options),
         "inputs": tuple(tensors[i] if i >= 0 else None for i in operator.inputs),
         "outputs": tuple(tensors[i] for i in operator.outputs),
+        "intermediates": tuple(tensors[i] if i >= 0 else None for i in operator.extra.get("intermediates", ())),
         "place": place,
         "activation": activation_name(operator),
     }

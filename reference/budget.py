@@ -19,6 +19,19 @@ class Budget:
     seconds: float = math.inf  # on the clock: compiling a kernel, at its first use, counts too
 
 
+@dataclass
+class Room:
+    """Bytes that a model's constants may still take."""
+
+    bytes: int
+
+    def take(self, size: int) -> None:
+        """So many of them. Raises ValueError."""
+        self.bytes -= size
+        if self.bytes < 0:
+            raise ValueError("its constants take more memory than the budget, or the file's size, allows")
+
+
 class Meter:
     """What a run has used so far. Every method raises BudgetError once there is none left."""
 

@@ -29,6 +29,14 @@ def constant(tensor: Tensor, *, wide: bool = False) -> Array:
     return tensor.data
 
 
+def zeros(tensor: Tensor) -> Array:
+    """The number 0 in a tensor's shape, as it is stored."""
+    zero = np.zeros(1, tensor.dtype)
+    if tensor.type in NARROW and tensor.quantization is not None and tensor.quantization.zero_point.size:
+        zero = tensor.quantization.zero_point[:1].astype(tensor.dtype)
+    return np.full(tensor.shape, zero[0])
+
+
 def widen(stored: Array, quantization: Quantization, dtype: DTypeLike = np.float32) -> Array:
     """``scale * (stored - zero_point)``, per tensor or per index of the quantised axis. (...) -> (...)."""
     scale, zero = along_axis(quantization, stored.ndim)

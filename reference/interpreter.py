@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.budget import Budget
+from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.memory import Handle, Memory, Variables
 from tflite_transfer.reference.missing import missing_operators
@@ -23,6 +23,7 @@ from tflite_transfer.reference.tflite.errors import ModelError, OptionError, Sha
 from tflite_transfer.reference.tflite.graph import Array, Model, Subgraph
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.verify import verify
+from tflite_transfer.reference.unpack import unpacked
 
 PRECISIONS = ("file", "float64")
 
@@ -54,10 +55,12 @@ class Interpreter:
             raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
         model = source if isinstance(source, Model) else read(source)
         verify(model)
-        self.model = in_float64(model) if precision == "float64" else model
         self.budget, self.folder = budget or Budget(), Path(folder)
-        _check_operators(self.model)
-        self._plans = plans(self.model, FAST if jit else {}, self.budget)
+        _check_operators(model)
+        room = Room(self.budget.bytes)
+        model = unpacked(model, room)
+        self.model = in_float64(model) if precision == "float64" else model
+        self._plans = plans(self.model, FAST if jit else {}, self.budget, room)
         self._constants = frozenset(id(a) for plan in self._plans for a in plan.constants.values())
         self._keeps = any(step.impure for plan in self._plans for step in plan.every)
         self._memory = Memory(Variables(self.model))

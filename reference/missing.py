@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from tflite_transfer.reference.binding import activation_name, attributes, is_narrow, kernel_of, parameters
 from tflite_transfer.reference.flex.table import TEXTS
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
-from tflite_transfer.reference.ops.table import HOLDERS, TABLE
+from tflite_transfer.reference.ops.table import HOLDERS, INT4_MOVES, TABLE
 from tflite_transfer.reference.tflite.enums import PADDINGS
-from tflite_transfer.reference.tflite.graph import DTYPES, Operator, Subgraph
+from tflite_transfer.reference.tflite.graph import DTYPES, Operator, Subgraph, Tensor
+
+_CUSTOM = 1  # QuantizationDetails: what another program wrote for itself
 
 # Options that say how a hybrid kernel quantises its inputs, or repeat what the shapes say.
 _NO_EFFECT = frozenset({"asymmetric_quantize_inputs", "quantized_bias_type", "pot_scale_int16"})
@@ -21,7 +23,7 @@ _NODE_NO_EFFECT = frozenset({"N", "T", "Tlabels", "U", "dt", "dtype", "preferred
 def missing_operators(graph: Subgraph) -> Iterator[str]:
     """All of it, by operator. Raises ValueError for a TensorFlow node that cannot be read."""
     for i in (*graph.inputs, *graph.outputs):
-        if graph.tensors[i].type not in (*DTYPES, *HOLDERS):
+        if graph.tensors[i].type not in (*DTYPES, *HOLDERS.keys() - {"INT4"}):
             yield f"input or output of type {graph.tensors[i].type.lower()}"
     for operator in graph.operators:
         yield from missing_of(graph, operator)
@@ -54,10 +56,27 @@ def _types(graph: Subgraph, operator: Operator) -> Iterator[str]:
         tensor = graph.tensors[i] if i >= 0 else None
         if tensor is None:
             continue
-        held = tensor.type in DTYPES or operator.opcode in HOLDERS.get(tensor.type, ())
-        held = held or (tensor.type == "STRING" and operator.name in TEXTS)
-        if not held or tensor.extra.get("sparsity"):
-            yield f"{operator.name} on {'sparse ' if held else ''}{tensor.type.lower()}"
+        way = _way(tensor)
+        readable = not way or (way == "sparse" and tensor.data is not None and tensor.type in DTYPES)
+        if not readable or not _held(operator, tensor, made=i in operator.outputs):
+            yield " ".join(filter(None, (operator.name, "on", way, tensor.type.lower())))
+    if operator.opcode == "DENSIFY" and any(_way(graph.tensors[i]) != "sparse" for i in operator.inputs if i >= 0):
+        yield "DENSIFY on what is not sparse"
+
+
+def _held(operator: Operator, tensor: Tensor, *, made: bool) -> bool:
+    """May the operator take, or give, a tensor of that type?"""
+    if tensor.type == "INT4" and made:
+        return operator.opcode in INT4_MOVES
+    if tensor.type == "STRING" and operator.name in TEXTS:
+        return True
+    return tensor.type in DTYPES or operator.opcode in HOLDERS.get(tensor.type, ())
+
+
+def _way(tensor: Tensor) -> str:
+    """How its numbers are stored, if not one after the other, with scales for all or for each channel."""
+    blockwise = tensor.quantization is not None and tensor.quantization.extra.get("details_type", 0) > _CUSTOM
+    return "sparse" if tensor.extra.get("sparsity") is not None else "blockwise" if blockwise else ""
 
 
 def _narrow_type(graph: Subgraph, operator: Operator) -> str:

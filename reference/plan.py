@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tflite_transfer.reference.binding import Kernel, activation_of, is_hybrid, kernel_of, options_of
-from tflite_transfer.reference.budget import Budget
-from tflite_transfer.reference.constants import constant, is_widened
+from tflite_transfer.reference.budget import Budget, Room
+from tflite_transfer.reference.constants import constant, is_widened, zeros
 from tflite_transfer.reference.ops.limit import DEADLINE, MOST, in_time, within_limit
 from tflite_transfer.reference.step import Step, execute
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -26,7 +26,7 @@ FOLDED = 2**26  # bytes that folding and widening may add, beside four times the
 
 @dataclass(frozen=True)
 class Plan:
-    """A sub-graph's steps. ``steps`` go with ``constants``; ``every`` step, unfolded, with ``fixed``."""
+    """A sub-graph's steps. ``steps`` go with ``constants``; ``every`` step, unfolded, with ``fixed``: the same bits."""
 
     graph: Subgraph
     steps: tuple[Step, ...]
@@ -35,29 +35,16 @@ class Plan:
     fixed: Mapping[int, Array]
 
 
-def plans(model: Model, fast: Mapping[str, Kernel], budget: Budget) -> list[Plan]:
+def plans(model: Model, fast: Mapping[str, Kernel], budget: Budget, room: Room) -> list[Plan]:
     """Every sub-graph, bound and folded within a budget; ``fast`` goes before the plain table. Raises ModelError."""
-    tensors = (t for graph in model.subgraphs for t in graph.tensors if t.data is not None)
-    stored = sum({id(t.data.base): t.data.nbytes for t in tensors if t.data is not None}.values())
-    room = Room(min(FOLDED + 4 * stored, budget.bytes))
+    constants = [t.data for graph in model.subgraphs for t in graph.tensors if t.data is not None]
+    stored = sum({id(a if a.base is None else a.base): a.nbytes for a in constants}.values())
+    room = Room(min(FOLDED + 4 * stored, room.bytes))
     deadline = DEADLINE.set(time.monotonic() + budget.seconds)
     try:
         return [_plan(model, number, fast, room) for number in range(len(model.subgraphs))]
     finally:
         DEADLINE.reset(deadline)
-
-
-@dataclass
-class Room:
-    """Bytes that a model's constants may still take."""
-
-    bytes: int
-
-    def take(self, size: int) -> None:
-        """So many of them. Raises ValueError."""
-        self.bytes -= size
-        if self.bytes < 0:
-            raise ValueError("its constants take more memory than the file's size allows")
 
 
 def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> Plan:
@@ -67,8 +54,9 @@ def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> 
         fixed = _constants(graph, every, room)
     except (ValueError, LookupError, MemoryError) as e:
         raise ModelError(f"{model.source} is damaged: a constant cannot be read: {e}.") from e
-    steps, constants = _fold(model, graph, every, fixed, room)
-    return Plan(graph, tuple(_prepared(s, constants) for s in steps), constants, every, fixed)
+    unfolded, constants = _fold(model, graph, every, fixed, room)
+    steps = {s.number: _prepared(s, constants) for s in unfolded}
+    return Plan(graph, tuple(steps.values()), constants, tuple(steps.get(s.number, s) for s in every), fixed)
 
 
 def _bind(source: str, number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:
@@ -138,8 +126,9 @@ def _constants(graph: Subgraph, steps: Iterable[Step], room: Room) -> dict[int, 
             room.take(4 * math.prod(tensor.shape) if i >= count else 0)
             values[i] = constant(tensor, wide=i >= count)
         elif tensor and i % count not in written and tensor.is_variable:  # an LSTM's state: zeros at first
-            dtype = DTYPES[tensor.type]
-            values[i] = np.zeros(within_limit(tensor.shape, dtype.itemsize), dtype)
+            size = DTYPES[tensor.type].itemsize
+            room.take(size * math.prod(within_limit(tensor.shape, size)))
+            values[i] = zeros(tensor)
     return values
 
 

@@ -68,9 +68,9 @@ class Run:
                 room += self._execute(number, step, held)
             return tuple(held[i] for i in plan.graph.outputs)
         finally:
-            self.meter.hold(-room)
             MOST.reset(limit)
             DEADLINE.reset(deadline)
+            self.meter.hold(-room)  # raises, where other values are over the budget still
 
     def _execute(self, number: int, step: Step, held: dict[int, Value]) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
@@ -104,7 +104,7 @@ def _told(number: int, step: Step, plan: Plan, inputs: Sequence[Value], results:
     tensors, operator = plan.graph.tensors, step.operator
     given = {_name(tensors, i, operator.inputs): v for i, v in zip(operator.inputs, inputs, strict=True) if i >= 0}
     made = {_name(tensors, i, operator.outputs): v for i, v in zip(operator.outputs, results, strict=True)}
-    options = {k: v for k, v in step.options.items() if k not in ("inputs", "outputs", "place")}
+    options = {k: v for k, v in step.options.items() if k not in ("inputs", "outputs", "intermediates", "place")}
     return Executed(number, step.number, operator.name, given, made, options)
 
 

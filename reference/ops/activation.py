@@ -38,11 +38,12 @@ def gelu(x: Array, *, approximate: bool = False) -> Array:
     """``x P(N <= x)`` for a standard normal N. (...) -> (...). Hendrycks and Gimpel 2016.
 
     ``x erfc(-x / sqrt(2)) / 2``, in double: ``1 + erf`` would cancel far below 0. The approximation is
-    ``x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2``.
+    ``x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2``, of which the hyperbolic tangent is taken in double.
     """
     if approximate:
         half, cubic, scale = (x.dtype.type(v) for v in (0.5, 0.044715, math.sqrt(2 / math.pi)))
-        return half * x * (1 + np.tanh(scale * (x + cubic * x * x * x)))
+        inner = (scale * (x + cubic * x * x * x)).astype(np.float64)
+        return half * x * (1 + np.tanh(inner).astype(x.dtype))
     wide = x.astype(np.float64)
     erfc = np.fromiter(map(math.erfc, (-wide * math.sqrt(0.5)).flat), np.float64, x.size)  # NumPy has none
     return (0.5 * wide * erfc.reshape(x.shape)).astype(x.dtype)

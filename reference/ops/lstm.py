@@ -102,10 +102,10 @@ def lstm(
     """One step. (B, I), weights as above -> (B, U). The basic kernel has all gates' weights in one."""
     if kernel_type == _BASIC:
         return _basic(*(present(t) for t in tensors), inputs=inputs, run=run, place=place)
-    cell, states = _one_way(tensors, inputs, run, place)
+    cell, states = one_way(tensors, inputs, run, place)
     x = present(tensors[0])
     step = partial(cell.step, number=fused_activation_function, clip=cell_clip, proj_clip=proj_clip)
-    run.memory.states[place] = state = step((x,), *_fitted(cell, states, len(x)))
+    run.memory.states[place] = state = step((x,), *fitted(cell, states, len(x)))
     return (state[0].copy(),)
 
 
@@ -121,10 +121,10 @@ def unidirectional_sequence_lstm(
     place: tuple[int, int],
 ) -> Array:
     """The same at each moment. (B, T, I) or, by time, (T, B, I); weights as above -> (B, T, U) or (T, B, U)."""
-    cell, states = _one_way(tensors, inputs, run, place)
+    cell, states = one_way(tensors, inputs, run, place)
     x = present(tensors[0])
     step = partial(cell.step, number=fused_activation_function, clip=cell_clip, proj_clip=proj_clip)
-    states = _fitted(cell, states, x.shape[1 if time_major else 0])
+    states = fitted(cell, states, x.shape[1 if time_major else 0])
     y, run.memory.states[place] = over_time(step, (x,), states, cell.outputs, time_major=time_major)
     return y
 
@@ -155,7 +155,7 @@ def bidirectional_sequence_lstm(
     ):
         cell = _cell(given, (None,) * 4, [(*pair,) for pair in zip(*aux, strict=True)] if aux else [()] * 4)
         step = partial(cell.step, number=fused_activation_function, clip=cell_clip, proj_clip=proj_clip)
-        state = _fitted(cell, state, x.shape[1 if time_major else 0])
+        state = fitted(cell, state, x.shape[1 if time_major else 0])
         backwards = bool(found)
         found.append(over_time(step, xs, state, cell.outputs, time_major=time_major, backwards=backwards))
     if [s.shape for s in found[0][1]] != [s.shape for s in found[1][1]]:
@@ -194,7 +194,8 @@ def _basic(
     return h.copy(), c.copy(), fed, gates
 
 
-def _one_way(tensors: Tensors, inputs: Inputs, run: Any, place: tuple[int, int]) -> tuple[Cell, State]:
+def one_way(tensors: Tensors, inputs: Inputs, run: Any, place: tuple[int, int]) -> tuple[Cell, State]:
+    """The cell of an operator of one direction, and the states that it kept. Raises ValueError."""
     if len(tensors) not in (20, 24):
         raise ValueError(f"it takes 20 or 24 inputs, not {len(tensors)}")
     states = remembered(run, place, inputs[18:20], _all(tensors[18:20]))
@@ -223,7 +224,7 @@ def _cell(tensors: Tensors, norms: Tensors, aux: Sequence[tuple[Array | None, ..
     return Cell(gates[0] if whole else None, forget, cell, output, tensors[15], tensors[16])
 
 
-def _fitted(cell: Cell, states: State, batch: int) -> State:
+def fitted(cell: Cell, states: State, batch: int) -> State:
     """Output and cell state, (B, U) and (B, C)."""
     within_limit((batch, 4 * cell.cells), states[0].itemsize)
     return states[0].reshape(batch, cell.outputs), states[1].reshape(batch, cell.cells)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops.reduce import ends
 from tflite_transfer.reference.ops.windows import pad_image, taps, window_axis
 
 Array = NDArray[Any]
@@ -15,14 +16,20 @@ Array = NDArray[Any]
 def average_pool_2d(
     x: Array, *, padding: str, stride_h: int, stride_w: int, filter_height: int, filter_width: int
 ) -> Array:
-    """The mean of each window's pixels; padding does not count. (B, H, W, I) -> (B, OH, OW, I)."""
+    """The mean of each window's pixels; padding does not count. (B, H, W, I) -> (B, OH, OW, I).
+
+    Of whole numbers the nearest one, halves away from zero.
+    """
     kernel, stride = (filter_height, filter_width), (stride_h, stride_w)
     rows = window_axis(x.shape[1], filter_height, stride_h, 1, padding)
     columns = window_axis(x.shape[2], filter_width, stride_w, 1, padding)
-    inside = np.ones((1, *x.shape[1:3], 1), x.dtype)
-    total = sum(pixels for _, _, pixels in taps(pad_image(x, rows, columns), rows, columns, kernel, stride, (1, 1)))
-    count = sum(ones for _, _, ones in taps(pad_image(inside, rows, columns), rows, columns, kernel, stride, (1, 1)))
-    return np.divide(total, count)
+    wide = x if x.dtype.kind == "f" else x.astype(np.int32)
+    inside = pad_image(np.ones((1, *x.shape[1:3], 1), wide.dtype), rows, columns)
+    total = sum(pixels for _, _, pixels in taps(pad_image(wide, rows, columns), rows, columns, kernel, stride, (1, 1)))
+    count = sum(ones for _, _, ones in taps(inside, rows, columns, kernel, stride, (1, 1)))
+    if wide is x:
+        return np.divide(total, count)
+    return (np.sign(total) * ((np.abs(total) + count // 2) // count)).astype(x.dtype)
 
 
 def l2_pool_2d(x: Array, *, padding: str, stride_h: int, stride_w: int, filter_height: int, filter_width: int) -> Array:
@@ -38,8 +45,8 @@ def max_pool_2d(
     kernel, stride = (filter_height, filter_width), (stride_h, stride_w)
     rows = window_axis(x.shape[1], filter_height, stride_h, 1, padding)
     columns = window_axis(x.shape[2], filter_width, stride_w, 1, padding)
-    padded = pad_image(x, rows, columns, -np.inf)
-    y = np.full((len(x), rows.size, columns.size, x.shape[3]), -np.inf, x.dtype)
-    for _, _, pixels in taps(padded, rows, columns, kernel, stride, (1, 1)):
+    least = ends(x.dtype)[0]
+    y = np.full((len(x), rows.size, columns.size, x.shape[3]), least, x.dtype)
+    for _, _, pixels in taps(pad_image(x, rows, columns, least), rows, columns, kernel, stride, (1, 1)):
         np.maximum(y, pixels, out=y)
     return y

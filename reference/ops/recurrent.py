@@ -111,16 +111,26 @@ def svdf(
     (B, I), (F, I), (F, M), (F / rank,)?, (B, F M) -> (B, F / rank): each output is the sum of ``rank`` filters.
     Nakkiran et al. 2015, "Compressing deep neural networks using a rank-constrained topology".
     """
+    (old,) = remembered(run, place, inputs[4:5], (present(state),))
+    units = units_of(x, features, times, rank)
+    new = with_latest(old, x @ features.T, times)
+    run.memory.states[place] = (new,)
+    y = (new * times).sum(axis=2).reshape(len(x), units, rank).sum(axis=2)
+    return activation(fused_activation_function)(y if bias is None else y + each(bias, units))
+
+
+def units_of(x: Array, features: Array, times: Array, rank: int) -> int:
+    """How many outputs an SVDF has, if its filters fit. Raises ValueError."""
     filters, moments = times.shape
     if rank < 1 or filters % rank or features.shape != (filters, x.shape[-1]) or moments < 1:
         raise ValueError(f"filters {features.shape} and {times.shape} of rank {rank}")
-    (old,) = remembered(run, place, inputs[4:5], (present(state),))
     within_limit((len(x), filters), x.itemsize)
-    latest = (x @ features.T)[:, :, None]
-    new = np.concatenate([old.reshape(len(x), filters, moments)[:, :, 1:], latest], axis=2)
-    run.memory.states[place] = (new,)
-    y = (new * times).sum(axis=2).reshape(len(x), filters // rank, rank).sum(axis=2)
-    return activation(fused_activation_function)(y if bias is None else y + each(bias, filters // rank))
+    return filters // rank
+
+
+def with_latest(old: Array, latest: Array, times: Array) -> Array:
+    """An SVDF's memory, the oldest moment replaced by the latest. (B, F M), (B, F), (F, M) -> (B, F, M)."""
+    return np.concatenate([old.reshape(len(latest), *times.shape)[:, :, 1:], latest[:, :, None]], axis=2)
 
 
 def remembered(run: Any, place: tuple[int, int], tensors: Inputs, first: State) -> State:

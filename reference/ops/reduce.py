@@ -23,7 +23,7 @@ def axes_of(x: Array, axes: Array) -> tuple[int, ...]:
     return tuple(sorted({int(a) + x.ndim if a < 0 else int(a) for a in axes.reshape(-1)}))
 
 
-def _ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """The least and the largest value of a type."""
     if dtype.kind == "b":
         return False, True
@@ -48,12 +48,12 @@ def total(x: Array, axes: Array, *, keep_dims: bool = False) -> Array:
 
 def reduce_max(x: Array, axes: Array, *, keep_dims: bool = False) -> Array:
     """The largest over ``axes``; of none the least that the type has. (...) -> (...)."""
-    return x.max(axis=axes_of(x, axes), keepdims=keep_dims, initial=_ends(x.dtype)[0])
+    return x.max(axis=axes_of(x, axes), keepdims=keep_dims, initial=ends(x.dtype)[0])
 
 
 def reduce_min(x: Array, axes: Array, *, keep_dims: bool = False) -> Array:
     """The smallest over ``axes``; of none the largest that the type has. (...) -> (...)."""
-    return x.min(axis=axes_of(x, axes), keepdims=keep_dims, initial=_ends(x.dtype)[1])
+    return x.min(axis=axes_of(x, axes), keepdims=keep_dims, initial=ends(x.dtype)[1])
 
 
 def reduce_prod(x: Array, axes: Array, *, keep_dims: bool = False) -> Array:
@@ -87,7 +87,7 @@ def _first(x: Array, axis: Array, best: Callable[..., Array], output_type: int) 
     if kind not in ("INT32", "INT64"):
         raise ValueError(f"places are INT32 or INT64, not {kind}")
     along = int(axis.reshape(()))
-    worst = _ends(x.dtype)[0 if best is np.max else 1]
+    worst = ends(x.dtype)[0 if best is np.max else 1]
     numbers = x == x  # all but NaN
     found = best(np.where(numbers, x, x.dtype.type(worst)), axis=along, keepdims=True)
     return (x == found).argmax(axis=along).astype(DTYPES[kind])

@@ -20,6 +20,11 @@ def reshape(x: Array, shape: Array | None = None, *, new_shape: tuple[int, ...] 
     return x.reshape(() if target == (0,) and x.size == 1 else target)  # how old files ask for a scalar
 
 
+def densify(x: Array) -> Array:
+    """A sparse constant with its zeros, which it has since the file was read (``unpack.py``). (...) -> (...)."""
+    return x
+
+
 def squeeze(x: Array, *, squeeze_dims: tuple[int, ...] | None = None) -> Array:
     """Without the named axes of size 1, or without all of them. (...) -> (...)."""
     return np.squeeze(x, axis=squeeze_dims or None)

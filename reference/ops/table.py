@@ -69,6 +69,7 @@ TABLE: Mapping[str, Kernel] = {
     "CONV_3D_TRANSPOSE": transpose_conv.conv_3d_transpose,
     "COS": elementwise.cos,
     "CUMSUM": reduce.cumsum,
+    "DENSIFY": shape.densify,
     "DEPTHWISE_CONV_2D": conv.depthwise_conv_2d,
     "DEPTH_TO_SPACE": blocks.depth_to_space,
     "DEQUANTIZE": elementwise.dequantize,
@@ -207,8 +208,12 @@ TABLE: Mapping[str, Kernel] = {
 
 _CONTROL = frozenset({"CALL", "CALL_ONCE", "IF", "WHILE"})
 
+# Operators that give INT4 where they take it: they move numbers, and do not compute with them.
+INT4_MOVES = frozenset({"CONCATENATION", "EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SQUEEZE", "TRANSPOSE"})
+
 # Types that NumPy does not have as such, and the operators that may hold them.
 HOLDERS: Mapping[str, frozenset[str]] = {
+    "INT4": INT4_MOVES | {"CAST", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "EMBEDDING_LOOKUP", "FULLY_CONNECTED"},
     "RESOURCE": _CONTROL
     | {
         "ASSIGN_VARIABLE",

@@ -96,14 +96,25 @@ class GraphBuilder:
         return out
 
     def operator(
-        self, opcode: str, inputs: Sequence[int], outputs: Sequence[int], *, version: int = 1, **options: Any
+        self,
+        opcode: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        *,
+        version: int = 1,
+        intermediates: Sequence[int] = (),
+        **options: Any,
     ) -> None:
-        """Add an operator between tensors that are there; an input -1 is left out."""
+        """Add an operator between tensors that are there; an input -1 is left out.
+
+        Intermediates are what a recurrent operator of integers computes on the way: the file has their scales.
+        """
         table = options_table(opcode)
         unknown = set(options) - {f.name for f in tables().get(table, ())}
         if unknown:
             raise TypeError(f"{opcode} has no option {sorted(unknown)}")
-        self.operators.append(Operator(opcode, tuple(inputs), tuple(outputs), options, table, version))
+        extra = {"intermediates": np.array(intermediates, np.int32)} if intermediates else {}
+        self.operators.append(Operator(opcode, tuple(inputs), tuple(outputs), options, table, version, extra=extra))
 
     def model(self, key: str, metadata: Mapping[str, bytes] | None = None, description: str = "") -> Model:
         """The finished model: one sub-graph, one signature ``key`` over all its inputs and outputs."""

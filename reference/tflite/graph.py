@@ -1,7 +1,8 @@
 """What a .tflite says, as frozen dataclasses: build one by hand in three lines, or read it from a file.
 
-Tensors and sub-graphs are referred to by index, as in the file. ``extra`` keeps the fields that nothing here
-interprets (sparsity, debug indices, ...), so that writing a model that was read loses nothing.
+Tensors and sub-graphs are referred to by index, as in the file. Constants of INT4 and sparse ones are as they are
+stored. ``extra`` keeps the fields that nothing here interprets (sparsity, debug indices, ...), so that writing a model
+that was read loses nothing.
 """
 
 from __future__ import annotations

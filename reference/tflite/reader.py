@@ -22,6 +22,7 @@ from tflite_transfer.reference.tflite.graph import (
     Subgraph,
     Tensor,
 )
+from tflite_transfer.reference.tflite.nibbles import size_of
 from tflite_transfer.reference.tflite.schema import tables
 
 MOST_AXES = 64  # NumPy's
@@ -132,11 +133,11 @@ def _shape(values: Array | None) -> tuple[int, ...]:
 
 def _constant(name: str, kind: str, shape: tuple[int, ...], content: Array, tree: Table, check: _Checker) -> Array:
     dtype = DTYPES.get(kind)
-    if dtype is None or tree["sparsity"]:
-        return content  # packed in the type's own way (STRING, INT4, sparse): as it stands
-    if math.prod(shape) * dtype.itemsize != content.nbytes:
+    if tree["sparsity"] or (dtype is None and kind != "INT4"):
+        return content  # packed in its own way (STRING, sparse): as it stands
+    if content.nbytes != (size_of(shape) if dtype is None else math.prod(shape) * dtype.itemsize):
         raise check.error(f"tensor {name!r} is {kind} {shape}, and its constant has {content.nbytes} bytes")
-    return content.view(dtype).reshape(shape)
+    return content if dtype is None else content.view(dtype).reshape(shape)
 
 
 def _quantization(tree: Table | None, name: str, shape: tuple[int, ...], check: _Checker) -> Quantization | None:
@@ -158,6 +159,7 @@ def _operator(tree: Table, codes: list[Table], count: int, check: _Checker) -> O
     which = "builtin_options_2" if tree["builtin_options_2"] is not None else "builtin_options"
     number = tree[which + "_type"]
     table = UNIONS[which][number] if number < len(UNIONS[which]) else f"{which}_{number}"
+    check.indices(tree["intermediates"], count, code["opcode"], optional=True)
     return Operator(
         code["opcode"],
         check.indices(tree["inputs"], count, code["opcode"], optional=True),

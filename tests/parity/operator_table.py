@@ -25,9 +25,9 @@ Written by `python -m tests.parity.operator_table` from the interpreter's tables
 `tests/parity/cases`, each run in LiteRT {version} on {cpu}.
 
 *reference* is LiteRT's resolver of plain C++ kernels, *default* the one with XNNPACK. A difference is the largest
-|ours - theirs| of all cases, for floats in units of 2^-24 of the result's largest value, for quantised numbers in
-steps. "None, or wrong": LiteRT has no such kernel, or one whose faults the tests name. Sums differ by the order of
-their terms; the tests bound each difference by what its own terms allow.
+|ours - theirs| of all cases, for floats in units of 2^-24 of the result's largest value (float16: 2^-11, float64:
+2^-53), for quantised numbers in steps. "None, or wrong": LiteRT has no such kernel, or one whose faults the tests name.
+Sums differ by the order of their terms; the tests bound each difference by what its own terms allow.
 """
 
 HEADER = "| operator | types | reference | default |\n|---|---|---|---|"
@@ -45,6 +45,7 @@ def row_of(case: Case) -> Row:
     """Which row of the table a case belongs to."""
     quantised = bool(case.stored) or any(o.scale is not None for o in case.outputs)
     kinds = [str(v.dtype).replace("object", "string") for v in case.values[:1]]
+    kinds += ["int4"] if any(i is not None and i.halves for i in case.inputs) else []
     return Row(case.opcode, quantised, tuple(dict.fromkeys([*kinds, case.outputs[0].kind.lower()])))
 
 
@@ -58,7 +59,7 @@ def rows() -> dict[tuple[str, bool], set[str]]:
 
 
 def difference(ours: Array, theirs: Array) -> float:
-    """The largest, in units of 2^-24 of the largest value, or of one."""
+    """The largest, in units of half an epsilon of the largest value, or of one."""
     if ours.size == 0 or ours.dtype.kind not in "fiuc":
         return 0.0
     with np.errstate(all="ignore"):
@@ -68,7 +69,7 @@ def difference(ours: Array, theirs: Array) -> float:
     if ours.dtype.kind in "iu":
         return float(apart.max())
     largest = np.abs(np.where(np.isfinite(a), a, 0)).max()
-    return float(apart.max() / max(largest * 2.0**-24, np.finfo(np.float64).tiny))
+    return float(apart.max() / max(largest * float(np.finfo(ours.dtype).eps) / 2, np.finfo(np.float64).tiny))
 
 
 def measured(cases: Iterable[Case]) -> dict[tuple[str, bool], dict[str, float]]:
@@ -88,12 +89,10 @@ def measured(cases: Iterable[Case]) -> dict[tuple[str, bool], dict[str, float]]:
     return worst
 
 
-def _number(worst: dict[str, float], resolver: str, quantised: bool) -> str:
-    if resolver not in worst:
-        return "none, or wrong"
-    value = worst[resolver]
+def number(value: float, quantised: bool) -> str:
+    """A difference as the pages have it."""
     unit = "step" if value == 1 else "steps"
-    return "equal" if value == 0 else f"{value:.0f} {unit}" if quantised else f"{value:.2g}"
+    return "equal" if value == 0 else f"{value:.0f} {unit}" if quantised and value.is_integer() else f"{value:.2g}"
 
 
 def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> str:
@@ -102,7 +101,7 @@ def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> 
     lines = [introduction, f"## {len(TABLE)} builtin operators", "", HEADER]
     for name in sorted(TABLE):
         if name in ELSEWHERE:
-            lines.append(f"| {name} | several operators a file: tests/parity/test_control.py, test_tables.py | | |")
+            lines.append(f"| {name} | several operators a file: tests/parity/test_{{control,tables,sparse}}.py | | |")
         elif (name, False) in found:
             lines.append(_line(name, False, found, worst))
     quantised = sorted(name for name, stored in found if stored)
@@ -114,17 +113,21 @@ def page(worst: dict[tuple[str, bool], dict[str, float]], introduction: str) -> 
 
 def _line(name: str, quantised: bool, found: Any, worst: Any) -> str:
     by = worst[name, quantised]
-    numbers = [_number(by, resolver, quantised) for resolver in ("reference", "default")]
+    numbers = [number(by[r], quantised) if r in by else "none, or wrong" for r in ("reference", "default")]
     return f"| {name} | {', '.join(sorted(found[name, quantised]))} | {' | '.join(numbers)} |"
 
 
-def main() -> None:
+def told(introduction: str) -> str:
+    """An introduction with what the page was measured on."""
     from importlib.metadata import version
 
     from bench.machine import processor
 
-    introduction = INTRODUCTION.format(version=version("ai-edge-litert"), cpu=processor())
-    PAGE.write_text(page(measured(ALL), introduction))
+    return introduction.format(version=version("ai-edge-litert"), cpu=processor())
+
+
+def main() -> None:
+    PAGE.write_text(page(measured(ALL), told(INTRODUCTION)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
+from tests.parity.sparse import Layout, compressed
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite import Quantization, write
@@ -38,6 +39,8 @@ class Given(NamedTuple):
     zero: Array | None = None
     axis: int = 0
     variable: bool = False
+    halves: bool = False  # INT4: two values a byte
+    layout: Layout | None = None  # sparse
 
 
 class Out(NamedTuple):
@@ -59,6 +62,7 @@ class Case(NamedTuple):
     rule: Rule | Mapping[str, Rule]
     outputs: tuple[Out, ...]
     options: dict[str, Any]
+    intermediates: tuple[Out, ...] = ()
 
     @property
     def values(self) -> list[Array]:
@@ -79,13 +83,14 @@ def case(
     rule: Any = None,
     kind: str = "",
     out: Out | Sequence[Out] = (),
+    intermediates: tuple[Out, ...] = (),
     **options: Any,
 ) -> Case:
     """A case; the result has ``kind``, or is as ``out`` says, or has the type of the first input."""
     given = tuple(i if i is None or isinstance(i, Given) else Given(np.asarray(i)) for i in inputs)
     first = next(i.value for i in given if i is not None)
     outputs = (out,) if isinstance(out, Out) else tuple(out) or (Out(kind or TYPES[first.dtype]),)
-    return Case(opcode, given, rule or ulps(0), outputs, options)
+    return Case(opcode, given, rule or ulps(0), outputs, options, intermediates)
 
 
 def name(case: Case) -> str:
@@ -146,7 +151,11 @@ def content(case: Case, shape: tuple[int, ...] | None = None) -> tuple[bytes, li
         g.tensor(f"y{n}", shape or (), o.kind, quantization=_quantization(o.scale, o.zero))
         for n, o in enumerate(case.outputs)
     ]
-    g.operator(case.opcode, inputs, outputs, **case.options)
+    between = [
+        g.tensor(f"z{n}", (), o.kind, quantization=_quantization(o.scale, o.zero))
+        for n, o in enumerate(case.intermediates)
+    ]
+    g.operator(case.opcode, inputs, outputs, intermediates=between, **case.options)
     for n, out in enumerate(outputs):
         g.output(f"y{n}", out)
     model = g.model("run")
@@ -161,7 +170,13 @@ def content(case: Case, shape: tuple[int, ...] | None = None) -> tuple[bytes, li
 def _input(g: GraphBuilder, name: str, given: Given) -> int:
     kind, quantization = TYPES.get(given.value.dtype, "STRING"), _quantization(given.scale, given.zero, given.axis)
     if given.variable:
-        return g.tensor(name, given.value.shape, kind, is_variable=True)
+        return g.tensor(name, given.value.shape, kind, is_variable=True, quantization=quantization)
+    if given.halves:
+        return g.tensor(name, given.value.shape, "INT4", data=halves(given.value), quantization=quantization)
+    if given.layout:
+        data, sparsity = compressed(given.value, given.layout)
+        extra = {"sparsity": sparsity}
+        return g.tensor(name, given.value.shape, kind, data=data, quantization=quantization, extra=extra)
     if given.in_file:
         data = packed(given.value) if given.value.dtype == object else given.value
         return g.tensor(name, given.value.shape, kind, data=data, quantization=quantization)
@@ -169,11 +184,19 @@ def _input(g: GraphBuilder, name: str, given: Given) -> int:
     return g.inputs[name]
 
 
+def halves(values: Array) -> Array:
+    """Numbers from -8 to 7, two a byte, the first one in the lower half."""
+    flat = np.append(values.reshape(-1) & 15, np.zeros(values.size % 2, values.dtype)).astype(np.uint8)
+    return flat[::2] | flat[1::2] << 4
+
+
 def _quantization(scale: Any, zero: Any, axis: int = 0) -> Quantization | None:
     if scale is None:
         return None
     scales = np.atleast_1d(np.asarray(scale, np.float32))
-    return Quantization(scales, np.broadcast_to(np.asarray(zero or 0, np.int64), scales.shape).copy(), axis)
+    return Quantization(
+        scales, np.broadcast_to(np.asarray(0 if zero is None else zero, np.int64), scales.shape).copy(), axis
+    )
 
 
 def litert(data: bytes, given: Sequence[Array], resolver: str) -> list[Array]:

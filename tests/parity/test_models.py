@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-from tests.parity.operators import RESOLVERS, Array, litert, normal
+from tests.parity.operators import RESOLVERS, Array, halves, litert, normal
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import Quantization, read, write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
@@ -85,22 +85,25 @@ def test_weights_in_float16_are_widened(jit, resolver):
     assert apart(Interpreter(data, jit=jit).run(**given)["y"], litert(data, [given["x0"]], resolver)[0]) < 5  # 2.1, 1.0
 
 
-def quantized(g: GraphBuilder, w: Array, per_output: bool) -> tuple[int, Array]:
-    """An int8 constant, and the numbers that it stands for."""
+def quantized(g: GraphBuilder, w: Array, kind: str, per_output: bool) -> tuple[int, Array]:
+    """A constant of INT8 or INT4, and the numbers that it stands for."""
     axes = tuple(range(1, w.ndim)) if per_output else None
-    scale = (np.abs(w).max(axis=axes, keepdims=True) / 127).astype(np.float32)
+    scale = (np.abs(w).max(axis=axes, keepdims=True) / (127 if kind == "INT8" else 7)).astype(np.float32)
     stored = np.round(w / scale).astype(np.int8)
     quantization = Quantization(scale.reshape(-1), np.zeros(scale.size, np.int64), 0)
-    return g.tensor("w", w.shape, "INT8", data=stored, quantization=quantization), stored * scale
+    data = stored if kind == "INT8" else halves(stored)
+    return g.tensor("w", w.shape, kind, data=data, quantization=quantization), stored * scale
 
 
-def dynamic_range(opcode: str, per_output: bool, w: Array, x: Array, **options: Any) -> tuple[bytes, bytes, Array]:
-    """A file with int8 weights, the same with their values in float32, and those."""
+def dynamic_range(
+    opcode: str, kind: str, per_output: bool, w: Array, x: Array, **options: Any
+) -> tuple[bytes, bytes, Array]:
+    """A file with weights of few bits, the same with their values in float32, and those."""
     contents = []
     for stored in (True, False):
         g = GraphBuilder()
         given = g.input("x0", x.shape)
-        number, values = quantized(g, w, per_output)
+        number, values = quantized(g, w, kind, per_output)
         weights = number if stored else g.constant("wide", values)
         shape = (*x.shape[:-1], len(w))
         g.output("y", g.op(opcode, [given, weights, g.constant("b", normal(len(w)))], "y", shape, **options))
@@ -111,8 +114,9 @@ def dynamic_range(opcode: str, per_output: bool, w: Array, x: Array, **options: 
 @pytest.mark.parametrize("resolver", RESOLVERS)
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("per_output", [False, True])
+@pytest.mark.parametrize("kind", ["INT8", "INT4"])
 @pytest.mark.parametrize("opcode", ["CONV_2D", "FULLY_CONNECTED"])
-def test_weights_in_int8_are_widened_where_litert_also_rounds_the_inputs(opcode, per_output, jit, resolver):
+def test_weights_of_few_bits_are_widened_where_litert_also_rounds_the_inputs(opcode, kind, per_output, jit, resolver):
     """LiteRT's hybrid kernels round each example's inputs to 8 bits: to within half a step of max|x| / 127.
 
     So its outputs are off by at most ``max|x| / 254 sum|w|``, and ours are not: they are those of the float32 file.
@@ -120,7 +124,7 @@ def test_weights_in_int8_are_widened_where_litert_also_rounds_the_inputs(opcode,
     conv = opcode == "CONV_2D"
     x, w = (normal(3, 7, 8, 3), normal(6, 3, 3, 3)) if conv else (normal(3, 40), normal(10, 40))
     options = {"padding": 0, "stride_h": 1, "stride_w": 1} if conv else {}
-    data, wide, values = dynamic_range(opcode, per_output, w, x, **options)
+    data, wide, values = dynamic_range(opcode, kind, per_output, w, x, **options)
     ours, theirs = Interpreter(data, jit=jit).run(x0=x)["y"], litert(data, [x], resolver)[0]
     np.testing.assert_array_equal(ours, Interpreter(wide, jit=jit).run(x0=x)["y"])
     half_step = np.abs(x).max(axis=tuple(range(1, x.ndim)), keepdims=True) / 254

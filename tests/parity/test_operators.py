@@ -82,6 +82,7 @@ def test_in_float64_every_float_is_a_double(number: int) -> None:
 # Operators that mean something in a file of several only: each has its tests there.
 ELSEWHERE = {"ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "IF", "READ_VARIABLE", "VAR_HANDLE", "WHILE"}  # test_control.py
 ELSEWHERE |= {"HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"}  # test_tables.py
+ELSEWHERE |= {"DENSIFY"}  # test_sparse.py
 
 
 def test_every_operator_of_the_table_has_a_case() -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-from tests.parity.cases import random, recurrent
+from tests.parity.cases import quantized_recurrent, random, recurrent
 from tests.parity.operators import RESOLVERS, Array, Case, Given, case, check, content, fixed, litert, name, normal
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError
 
-RECURRENT = [c for c in recurrent.cases() if any(i is not None and i.variable for i in c.inputs)]
+CELLS = (*recurrent.cases(), *quantized_recurrent.cases())
+RECURRENT = [c for c in CELLS if any(i is not None and i.variable for i in c.inputs)]
 RANDOM = [c for c in random.cases() if c.values[-1].size < 4]
 
 
@@ -29,12 +30,18 @@ def in_a_row(data: bytes, runs: list[list[Array]]) -> list[list[Array]]:
     return found
 
 
+def like(x: Array, rng: np.random.Generator) -> Array:
+    return (
+        rng.normal(size=x.shape).astype(x.dtype) if x.dtype.kind == "f" else rng.integers(-128, 128, x.shape, x.dtype)
+    )
+
+
 @pytest.mark.parametrize("made", [*RECURRENT, *RANDOM], ids=name)
 def test_the_third_run_goes_on_where_the_second_ended_and_forgetting_begins_anew(made: Case) -> None:
     data, given = content(made)
     rng, runs = np.random.default_rng(0), [given] * 3
     if made.opcode not in {c.opcode for c in RANDOM}:
-        runs = [[rng.normal(size=g.shape).astype(np.float32) for g in given] for _ in range(3)]
+        runs = [[like(g, rng) for g in given] for _ in range(3)]
     interpreter = Interpreter(data)
     ours = [interpreter.call(*run) for run in runs]
     for mine, theirs in zip(ours, in_a_row(data, runs), strict=True):
@@ -110,10 +117,13 @@ def test_a_state_that_is_not_a_variable_is_refused_as_in_litert() -> None:
             Interpreter(data).call(*given)
 
 
-def test_a_state_larger_than_any_memory_is_refused() -> None:
+@pytest.mark.parametrize(("shape", "message"), [((2**20, 2**20), "would be made"), ((2**24, 4), "more memory")])
+def test_a_state_larger_than_any_memory_or_than_the_file_allows_is_refused(
+    shape: tuple[int, int], message: str
+) -> None:
     g = GraphBuilder()
     inputs = [g.input("x", (3, 5)), *(g.constant("w", np.zeros(s, np.float32)) for s in ((4, 5), (4, 4), (4,)))]
-    kept = g.tensor("h", (2**20, 2**20), is_variable=True)
+    kept = g.tensor("h", shape, is_variable=True)
     g.output("y", g.op("RNN", [*inputs, kept], "y", (3, 4)))
-    with pytest.raises(ModelError, match="would be made"):
+    with pytest.raises(ModelError, match=message):
         Interpreter(g.model("run"))

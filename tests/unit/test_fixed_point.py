@@ -15,7 +15,14 @@ from tflite_transfer.reference.ops.quantized.fixed_point import (
     quantize_multiplier,
     rounding_divide_by_power,
 )
-from tflite_transfer.reference.ops.quantized.transcendental import exponential, inverse_root, logarithm, reciprocal
+from tflite_transfer.reference.ops.quantized.transcendental import (
+    exponential,
+    inverse_root,
+    logarithm,
+    reciprocal,
+    sigmoid,
+    tanh,
+)
 
 INT32 = np.array([-(2**31), -(2**31) + 1, -(2**30), -3, -2, -1, 0, 1, 2, 3, 2**30, 2**31 - 1])
 
@@ -68,3 +75,11 @@ def test_functions_are_near_the_real_ones():
     x = np.append(np.arange(1, 3000), [2**28, 2**29, 2**30 + 5, 2**31 - 1])
     by = inverse_root(x)
     np.testing.assert_allclose(by.mantissa * 2.0 ** (by.shift - 31), 1 / np.sqrt(x), rtol=3e-6)
+
+
+@pytest.mark.parametrize("whole_bits", range(7))
+def test_functions_of_16_bits_are_near_the_real_ones(whole_bits):
+    """In steps of 2^-15: 12.05 and 6.4 at the most. Up to -64, whose exponential is 0."""
+    x = np.arange(-(2**15), 2**15)
+    assert np.abs(tanh(x, whole_bits) - 2**15 * np.tanh(x / 2.0 ** (15 - whole_bits))).max() < 12.1
+    assert np.abs(sigmoid(x) - 2**15 / (1 + np.exp(-x / 2**12))).max() < 6.5

@@ -63,3 +63,19 @@ def test_a_large_layer_of_one_output_takes_no_memory(opcode: str, constant: bool
     finally:
         tracemalloc.stop()
     np.testing.assert_allclose(y.ravel(), [np.dot(x.ravel().astype(np.float64), w.ravel())], rtol=1e-5)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_trace_gives_the_bits_of_a_run(half: bool) -> None:
+    """Filters are packed for both, those that a folded DEQUANTIZE widens too; unpacked, sums have other bits."""
+    rng = np.random.default_rng(0)
+    x, w = rng.random((3, 1280), np.float32), rng.random((64, 1280), np.float32)
+    g = GraphBuilder()
+    given, stored = g.input("x", x.shape), g.constant("w", w.astype(np.float16) if half else w)
+    weights = g.op("DEQUANTIZE", [stored], "wide", w.shape) if half else stored
+    g.output("y", g.op("FULLY_CONNECTED", [given, weights, -1], "y", (3, 64)))
+    interpreter = Interpreter(g.model("run"))
+    *_, last = interpreter.trace(x=x)
+    np.testing.assert_array_equal(last.outputs["y"], interpreter.run(x=x)["y"])
+    wide = w.astype(np.float16).astype(np.float32) if half else w
+    assert (conv.fully_connected(x, wide) != last.outputs["y"]).any()

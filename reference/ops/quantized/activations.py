@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.quantized.affine import Tensors, affine, affines, centred, finish, same_type
-from tflite_transfer.reference.ops.quantized.fixed_point import multiply, quantize_multiplier, rounding_divide_by_power
+from tflite_transfer.reference.ops.quantized.fixed_point import (
+    doubling_high_multiply,
+    multiply,
+    quantize_multiplier,
+    rounding_divide_by_power,
+)
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -83,24 +88,18 @@ def hard_swish(x: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Arr
         raise ValueError(f"the output's scale {affine(made).scale} is less than 1/128 of the input's")
     value = centred(x, given.zero) << 7
     gate = _saturated(value << max(to_gate[1] - 1, 0))
-    gate = _short_high(gate, to_gate[0])
+    gate = doubling_high_multiply(gate, to_gate[0], 16)
     gate = _saturated(gate << 1) if to_gate[1] > 0 else rounding_divide_by_power(gate, -to_gate[1])
     gate = (gate + (1 << 15)) >> 1  # from [-1, 1] to [0, 1]
-    product = gate * _short_high(value, to_output[0])
+    product = gate * doubling_high_multiply(value, to_output[0], 16)
     cut = np.sign(product) * (np.abs(product) >> 15)  # towards zero: two biases cancel
     return finish(rounding_divide_by_power(cut, -to_output[1]), made)
 
 
-def _short(real: np.float32) -> tuple[int, int]:
+def _short(real: np.float32) -> tuple[Array, int]:
     """A multiplier's upper 16 bits, rounded, and its shift."""
-    mantissa, shift = (int(part) for part in quantize_multiplier(real))
-    return min((mantissa + (1 << 15)) >> 16, 0x7FFF), shift
-
-
-def _short_high(a: Array, b: int) -> Array:
-    """The upper 16 bits of int16 products, rounded. (...) -> (...)."""
-    nudged = a * b + np.where(a * b >= 0, 1 << 14, 1 - (1 << 14))
-    return np.sign(nudged) * (np.abs(nudged) >> 15)
+    mantissa, shift = quantize_multiplier(real)
+    return np.minimum((mantissa + (1 << 15)) >> 16, 0x7FFF), int(shift)
 
 
 def _saturated(x: Array) -> Array:

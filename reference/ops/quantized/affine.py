@@ -47,9 +47,23 @@ def same_type(*tensors: Tensor | None) -> str:
     return types.pop()
 
 
+def same_scale(*tensors: Tensor | None) -> Affine:
+    """The scale and zero point that the tensors share. Raises ValueError."""
+    found = set(affines(*tensors))
+    if len(found) != 1:
+        raise ValueError(f"scales and zero points {sorted(found)} meet")
+    return found.pop()
+
+
 def centred(x: Array, zero: int) -> Array:
     """``stored - zero_point`` in int64. (...) -> (...)."""
     return x.astype(np.int64) - zero
+
+
+def whole_logarithm(scale: np.float32) -> int | None:
+    """N where the scale is 2^n, or nearly."""
+    logarithm = np.log2(scale, dtype=np.float32)
+    return int(np.round(logarithm)) if abs(logarithm - np.round(logarithm)) < 1e-3 else None
 
 
 def limits(output: Tensor, activation: str = "NONE") -> tuple[int, int]:
@@ -70,6 +84,16 @@ def stored(value: float, tensor: Tensor) -> int:
 def finish(x: Array, output: Tensor, activation: str = "NONE") -> Array:
     """``x`` plus the zero point, clamped and in the output's type. (...) -> (...)."""
     return np.clip(x + affine(output).zero, *limits(output, activation)).astype(output.dtype)
+
+
+def at_scale(x: Array, given: Tensor | None, made: Tensor) -> Array:
+    """``x`` as ``made`` stores it, by way of float32; as it is where nothing has to change. (...) -> (...)."""
+    a, b = affines(given, made)
+    if a == b:
+        return x
+    scale = a.scale * (np.float32(1) / b.scale)
+    y = x.astype(np.float32) * scale + np.float32(-a.zero) * scale
+    return np.clip(round_away(y) + b.zero, *limits(made)).astype(made.dtype)
 
 
 def round_away(x: Any) -> Any:

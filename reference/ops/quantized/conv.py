@@ -85,15 +85,16 @@ def whole(x: Array, tensor: Tensor | None) -> Array:
     return centred(x, int(quantization.zero_point.reshape(-1)[0])).astype(np.float64)
 
 
-def rescale(inputs: Tensors, output: Tensor, axis: int) -> Array:
+def rescale(inputs: Tensors, output: Tensor, axis: int, kinds: tuple[str, ...] = ("INT8",)) -> Array:
     """``s_x s_w / s_y`` in double, one number or one for each index of ``axis``. For uint8 ``s_x s_w`` is float32.
 
-    Raises ValueError where types, scales or zero points do not go together.
+    ``kinds`` are the types of weights that int16 may have. Raises ValueError where types, scales or zero points do not
+    go together.
     """
     x, weights, bias = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
     kind = same_type(x, output)
     stored = weights.quantization if weights is not None else None
-    if weights is None or stored is None or weights.type != {"INT16": "INT8"}.get(kind, kind):
+    if weights is None or stored is None or weights.type not in (kinds if kind == "INT16" else (kind,)):
         raise ValueError(f"weights for {kind} are missing or of another type")
     a, b = affines(x, output)
     scales = stored.scale

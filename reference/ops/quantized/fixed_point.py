@@ -57,14 +57,14 @@ def multiply_wide(x: Array, by: Multiplier) -> Array:
     return wrap((x * short + (np.int64(1) << (right - 1))) >> right)
 
 
-def doubling_high_multiply(a: Array, b: Array) -> Array:
-    """``a b / 2^31`` rounded to nearest, halves upward, for int32 a and b. (...), (...) -> (...).
+def doubling_high_multiply(a: Array, b: Array, size: int = 32) -> Array:
+    """``a b / 2^31`` rounded to nearest, halves upward, for a and b of 32 bits, or of ``size``. (...), (...) -> (...).
 
     gemmlowp's SaturatingRoundingDoublingHighMul; it saturates only where both are -2^31.
     """
-    product = a * b
-    nudged = product + np.where(product >= 0, 2**30, 1 - 2**30)
-    return np.minimum((nudged + np.where(nudged < 0, 2**31 - 1, 0)) >> 31, INT32_MAX)  # C divides towards zero
+    product, half, most = a * b, 1 << (size - 2), (1 << (size - 1)) - 1
+    nudged = product + np.where(product >= 0, half, 1 - half)
+    return np.minimum((nudged + np.where(nudged < 0, most, 0)) >> (size - 1), most)  # C divides towards zero
 
 
 def rounding_divide_by_power(x: Array, exponent: Any) -> Array:

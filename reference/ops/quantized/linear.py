@@ -35,12 +35,15 @@ def fully_connected(
 ) -> Array:
     """``s_x s_w / s_y ((x - z_x) (w - z_w)^T + b) + z_y``. Shapes as in ``ops/linear.py``.
 
-    int8 and int16 change their scale in double, not in fixed point as in every other operator.
+    With weights of int8 the scale changes in double, not in fixed point as in every other operator.
     """
-    real = rescale(inputs, outputs[0], axis=0)
+    real = rescale(inputs, outputs[0], axis=0, kinds=("INT8", "INT16"))
     total = linear.fully_connected(whole(x, inputs[0]), whole(weights, inputs[1]), keep_num_dims=keep_num_dims)
     if outputs[0].type == "UINT8":
         return scaled(total, bias, quantize_multiplier(real), outputs[0], activation)
+    if weights.dtype == np.int16:
+        wide = multiply_wide(with_bias(total.astype(np.int64), bias, outputs[0]), quantize_multiplier(real))
+        return finish(wide, outputs[0], activation)
     if real.size == 1:
         scales = (affine(t).scale for t in (*inputs[:2], outputs[0]))
         check_bias(inputs[2] if len(inputs) > 2 else None, *scales)

@@ -6,12 +6,13 @@ Source: LiteRT's ``kernels/internal/common.h``, LUTPopulate and LUTLookup.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops import activation
 from tflite_transfer.reference.ops.quantized.affine import (
     Tensors,
     affine,
@@ -67,6 +68,11 @@ def elu(x: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:
     if same_type(inputs[0], outputs[0]) != "INT8":
         raise ValueError("LiteRT has this of int8 alone")
     return _by_table(x, lambda v: np.where(v < 0, np.expm1(v), v), inputs[0], outputs[0])
+
+
+def gelu(x: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...], approximate: bool = False) -> Array:
+    """``x P(N <= x)`` for a standard normal N, or its approximation. (...) -> (...)."""
+    return _by_table(x, partial(activation.gelu, approximate=approximate), inputs[0], outputs[0])
 
 
 def rsqrt(x: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import within_limit
-from tflite_transfer.reference.ops.quantized.affine import Affine, Tensors, affines, centred, finish
+from tflite_transfer.reference.ops.quantized.affine import (
+    Affine,
+    Tensors,
+    affine,
+    affines,
+    centred,
+    finish,
+    whole_logarithm,
+)
 from tflite_transfer.reference.ops.quantized.fixed_point import (
     Multiplier,
     multiply,
@@ -51,7 +59,7 @@ def sub(
 
 def _sum(a: Array, b: Array, sign: int, inputs: Tensors, output: Tensor, activation: str, power_of_two: bool) -> Array:
     one, two, y = affines(*inputs, output)
-    logarithms = [_power_of_two(t.scale) for t in (one, two, y)]
+    logarithms = [whole_logarithm(t.scale) for t in (one, two, y)]
     if output.type == "INT16" and power_of_two and None not in logarithms:
         return _shifted_sum(a, b, sign, logarithms, output, activation)
     bits = 15 if output.type == "INT16" else 20  # as far as the sum still fits into 32
@@ -72,11 +80,6 @@ def _centred(a: Array, b: Array, one: Affine, two: Affine) -> tuple[Array, Array
     """Both less their zero points, if what they broadcast to may be made: (n, 1) and (1, n) give n^2."""
     within_limit(np.broadcast_shapes(a.shape, b.shape), 8)
     return centred(a, one.zero), centred(b, two.zero)
-
-
-def _power_of_two(scale: np.float32) -> int | None:
-    logarithm = np.log2(scale, dtype=np.float32)
-    return int(np.round(logarithm)) if abs(logarithm - np.round(logarithm)) < 1e-3 else None
 
 
 def _shifted_sum(a: Array, b: Array, sign: int, logarithms: list[Any], output: Tensor, activation: str) -> Array:
@@ -128,8 +131,9 @@ def squared_difference(a: Array, b: Array, *, inputs: Tensors, outputs: tuple[Te
 
 
 def prelu(x: Array, alpha: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:
-    """``x`` where positive, else ``alpha x``. (...), (...) -> (...)."""
-    one, two, y = affines(*inputs, outputs[0])
+    """``x`` where positive, else ``alpha x``; of int16 the slopes are int8. (...), (...) -> (...)."""
+    one, y = affines(inputs[0], outputs[0])
+    two = affine(inputs[1], "INT8" if outputs[0].type == "INT16" else outputs[0].type)
     value, slope = _centred(x, alpha, one, two)
     positive = multiply(value, quantize_multiplier(one.scale / y.scale))
     negative = multiply(wrap(value * slope), quantize_multiplier(one.scale * two.scale / y.scale))

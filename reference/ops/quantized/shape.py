@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops import shape
-from tflite_transfer.reference.ops.quantized.affine import Tensors, affine, affines, round_away, same_type
+from tflite_transfer.reference.ops import blocks, shape
+from tflite_transfer.reference.ops.quantized.affine import (
+    Tensors,
+    affine,
+    affines,
+    at_scale,
+    centred,
+    finish,
+    same_scale,
+    same_type,
+)
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -34,12 +43,19 @@ def concatenation(*values: Array, inputs: Tensors, outputs: tuple[Tensor, ...], 
     if outputs[0].type == "INT8" and any(t != made for t in given):
         raise ValueError("int8 inputs have other scales or zero points than the output")
     if outputs[0].type == "UINT8":
-        values = tuple(v if t == made else _rescaled(v, t, made) for v, t in zip(values, given, strict=True))
+        values = tuple(at_scale(v, t, outputs[0]) for v, t in zip(values, inputs, strict=True))
     return shape.concatenation(*values, axis=axis)
 
 
-def _rescaled(x: Array, given: Any, made: Any) -> Array:
-    """In float32, as LiteRT does it here alone."""
-    scale = given.scale * (np.float32(1) / made.scale)
-    y = x.astype(np.float32) * scale + np.float32(-given.zero) * scale
-    return np.clip(round_away(y) + made.zero, 0, 255).astype(np.uint8)
+def fill(dims: Array, value: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:
+    """``value``, whose scale stays, everywhere. (rank,), () -> dims."""
+    same_scale(inputs[1], outputs[0])
+    return shape.fill(dims, value)
+
+
+def space_to_batch_nd(
+    x: Array, block: Array, paddings: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]
+) -> Array:
+    """Pad with the real number 0; then as in ``ops/blocks.py``. (B, n_i.., ...) -> (B prod s, n_i / s_i.., ...)."""
+    zero = same_scale(inputs[0], outputs[0]).zero
+    return finish(blocks.space_to_batch_nd(centred(x, zero), block, paddings), outputs[0])

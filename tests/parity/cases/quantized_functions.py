@@ -44,6 +44,8 @@ def tables() -> Iterator[Case]:
             yield case("LOGISTIC", x, out=out(dtype, *unit), rule=ONE_OFF)
             twice = {I8: (1 / 128, 0), U8: (1 / 128, 128), I16: (1 / 32768, 0)}[dtype]
             yield case("TANH", x, out=out(dtype, *twice), rule=ONE_OFF)
+            made = out(dtype, 0.9 * fine, zero and zero - 20)
+            yield from (case("GELU", x, out=made, approximate=a) for a in (False, True))
             if dtype != U8:
                 yield case("EXP", x, out=out(dtype, 0.02 if dtype == I8 else 0.001, zero), rule=ONE_OFF)
                 yield case("LOG", x, out=out(dtype, 0.04 if dtype == I8 else 0.0002, zero), rule=ONE_OFF)

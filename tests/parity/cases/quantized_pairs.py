@@ -26,8 +26,8 @@ def cases() -> Iterator[Case]:
             yield from (case(opcode, a, b, kind="BOOL") for opcode in COMPARISONS[:2])
             if dtype == I8:
                 yield case("SQUARED_DIFFERENCE", a, b, out=out(I8, 0.3, -120), rule=ONE_OFF)
-            if dtype != I16:
-                yield case("PRELU", a, b, out=y, rule=ONE_OFF)
+            slopes = b if dtype != I16 else stored(I8, *shape, scale=0.02, zero=5, seed=1)
+            yield case("PRELU", a, slopes, out=y, rule=ONE_OFF)
             divisor = b._replace(value=np.where(b.value == zeros[1], b.value + 1, b.value).astype(dtype))
             yield case("DIV", a, divisor, out=out(dtype, 0.02, zeros[2]), rule=ONE_OFF)
         b = stored(dtype, 2, 3, 40, scale=0.03 * fine, zero=zeros[1], seed=1)

@@ -11,7 +11,7 @@ from tests.parity.operators import Case, case, fixed, ulps
 
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3
-INT32 = 2  # as quantized_bias_type has it
+INT32, INT64 = 2, 4  # as quantized_bias_type has it
 # LiteRT's reference kernel of SUM reads and writes every type as uint8, and clamps to [0, 255].
 DEFAULT_ALONE = {"reference": lambda *_: np.inf, "default": ulps(1)}
 
@@ -85,6 +85,13 @@ def products() -> Iterator[Case]:
         short = bias(wide, w, 5, I32)
         o = {"quantized_bias_type": INT32}
         yield case("FULLY_CONNECTED", wide, w, short, out=out(I16, 0.002), rule=ONE_OFF, **o)
+    both = stored(I16, 5, 40, scale=0.0003, seed=4)
+    for w in (both, both._replace(scale=np.linspace(1e-4, 4e-4, 5), in_file=True)):
+        for b, o in (
+            ([], {}), ([bias(wide, w, 5, I64)], {"quantized_bias_type": INT64}),
+            ([bias(wide, w, 5, I32)], {"quantized_bias_type": INT32, "fused_activation_function": RELU6}),
+        ):  # fmt: skip
+            yield case("FULLY_CONNECTED", wide, w, *b, out=out(I16, 0.0012), **o)
     for a, b in (((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 5))):
         for m, n in ((False, False), (True, False), (False, True), (True, True)):
             a = (*a[:-2], a[-1], a[-2]) if m else a
@@ -106,5 +113,10 @@ def reductions() -> Iterator[Case]:
                 yield case("MEAN", x, fixed(axes), out=out(dtype, 0.03, zero), rule=ONE_OFF, keep_dims=k)
                 rule = ONE_OFF if dtype == U8 else DEFAULT_ALONE
                 yield case("SUM", x, fixed(axes), out=out(dtype, 0.3, zero), rule=rule, keep_dims=k)
+                if dtype != U8:
+                    for scale, made in ((0.05, 0.3), (0.02, 0.001), (0.5, 100)):  # within, and saturated
+                        fine = 1 / 256 if dtype == I16 else 1
+                        y = x._replace(scale=scale * fine)
+                        yield case("REDUCE_PROD", y, fixed(axes), out=out(dtype, made * fine, zero), keep_dims=k)
         image = stored(dtype, 2, 7, 7, 9, scale=0.05, zero=zero)
         yield case("MEAN", image, fixed([1, 2]), out=out(dtype, 0.01, zero), rule=ONE_OFF, keep_dims=True)
