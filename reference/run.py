@@ -68,9 +68,9 @@ class Run:
                 room += self._execute(number, step, held)
             return tuple(held[i] for i in plan.graph.outputs)
         finally:
-            self.meter.hold(-room)
             MOST.reset(limit)
             DEADLINE.reset(deadline)
+            self.meter.hold(-room)  # raises, where other values are over the budget still
 
     def _execute(self, number: int, step: Step, held: dict[int, Value]) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
