@@ -13,7 +13,7 @@ from tflite_transfer.reference.tflite.errors import BudgetError
 class Budget:
     """Limits of one run."""
 
-    bytes: int = 2**32  # of the values that are held at one time; also the most that one operator may make
+    bytes: int = 2**32  # of the values that are held at one time; one operator, or unpacking, makes no more either
     operators: int = 10**7  # executed, those within loops each time
     trips: int = 10**6  # of all loops together
     seconds: float = math.inf  # on the clock: compiling a kernel, at its first use, counts too
