@@ -63,7 +63,7 @@ class TrainingModel:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """A copy of the variables that training moves."""
+        """A copy of the variables that ``infer`` reads: weights, and a batch norm's means."""
         found = self.variables
         return {name: found[name] for name in self._model.parameters}
 

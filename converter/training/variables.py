@@ -39,10 +39,16 @@ class Storage:
         return graph[graph.op("READ_VARIABLE", [handle.number], name, value.shape, TYPES[value.dtype])]
 
     def behind(self, graph: Graph, variables: Mapping[str, int]) -> dict[str, Expression]:
-        """Make values that are read of a graph's inputs, before all its operators; returns all handles."""
+        """Make values that are read of a graph's inputs, before all its operators; returns all handles.
+
+        A variable that no operator takes is not read.
+        """
         operators, graph.operators = graph.operators, []
         handles = self.opened(graph)
+        taken = {i for o in operators for i in o.inputs}
         for name, number in variables.items():
+            if number not in taken:
+                continue
             graph.operators.append(Operator("READ_VARIABLE", (handles[name].number,), (number,)))
             graph.tensors[number] = replace(graph.tensors[number], name=name)
         graph.inputs = {k: i for k, i in graph.inputs.items() if i not in variables.values()}

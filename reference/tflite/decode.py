@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.tflite.enums import UNIONS
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.schema import Field, tables
+from tflite_transfer.reference.tflite.schema import Field, Schema, tflite
 
 SCALARS = {  # schema name -> NumPy's name, all little-endian
     "bool": "<u1", "byte": "<i1", "ubyte": "<u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4",
@@ -36,22 +35,24 @@ _READS_PER_OBJECT = 32
 Table = dict[str, Any]
 
 
-def decode(data: bytes | memoryview, source: str) -> Table:
-    """The root table ``Model`` as a dict; a field that is absent has its default, or None.
+def decode(data: bytes | memoryview, source: str, schema: Schema | None = None) -> Table:
+    """The root table (a .tflite's ``Model``) as a dict; a field that is absent has its default, or None.
 
     Vectors of numbers are read-only views of ``data``. ``source`` names the file in errors. Raises ModelError.
     """
-    if len(data) < 8 or bytes(data[4:8]) != b"TFL3":
+    schema = schema or tflite()
+    if len(data) < 8 or bytes(data[4:8]) != schema.identifier:
         raise ModelError(
-            f"{source} is not a .tflite file: bytes 4 to 8 must be TFL3, and the file has {len(data)} bytes."
+            f"{source} is not a .tflite file: bytes 4 to 8 must be {schema.identifier.decode()}, and the file has "
+            f"{len(data)} bytes."
         )
-    decoder = _Decoder(memoryview(data), source)
-    return decoder.table("Model", decoder.offset(0))
+    decoder = _Decoder(memoryview(data), source, schema)
+    return decoder.table(schema.root, decoder.offset(0))
 
 
 class _Decoder:
-    def __init__(self, data: memoryview, source: str) -> None:
-        self.data = data
+    def __init__(self, data: memoryview, source: str, schema: Schema) -> None:
+        self.data, self.schema = data, schema
         self.source = source
         self.budget = _READS_PER_BYTE * len(data) + 4096
 
@@ -96,7 +97,7 @@ class _Decoder:
         vtable = at - self.scalar("int", at)
         entries = (self.scalar("ushort", vtable) - 4) // 2
         size = self.scalar("ushort", vtable + 2)
-        fields = tables().get(name, ())
+        fields = self.schema.tables.get(name, ())
         found: Table = {}
         for slot in range(max(entries, len(fields))):
             inside = self.scalar("ushort", vtable + 4 + 2 * slot) if slot < entries else 0
@@ -130,7 +131,7 @@ class _Decoder:
         return [self.table(inner, self.offset(start + 4 * i)) for i in range(length)]
 
     def member(self, union: str, number: int) -> str:
-        members = UNIONS[union]
+        members = self.schema.unions[union]
         if number >= len(members):
             return "NONE"  # of a newer schema: read as a table whose fields are all unknown
         return members[number]

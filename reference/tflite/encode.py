@@ -8,9 +8,8 @@ import flatbuffers
 import numpy as np
 
 from tflite_transfer.reference.tflite.decode import SCALARS, Table
-from tflite_transfer.reference.tflite.enums import UNIONS
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.schema import Field, tables
+from tflite_transfer.reference.tflite.schema import Field, Schema, tflite
 
 _BUFFER_ALIGNMENT = 16  # schema.fbs: Buffer.data (force_align: 16); kernels map constants where they lie
 
@@ -22,49 +21,55 @@ _PREPEND = {
 }  # fmt: skip
 
 
-def encode(model: Table, size_hint: int = 1 << 16) -> bytes:
-    """The bytes of a file whose root table is ``model``; ``size_hint`` spares the builder from growing."""
+def encode(root: Table, size_hint: int = 1 << 16, schema: Schema | None = None) -> bytes:
+    """The bytes of a file with this root table; ``size_hint`` spares the builder from growing."""
+    schema = schema or tflite()
     builder = flatbuffers.Builder(size_hint)
-    root = _table(builder, "Model", model)
-    builder.Finish(root, file_identifier=b"TFL3")
+    builder.Finish(_Encoder(builder, schema).table(schema.root, root), file_identifier=schema.identifier)
     return bytes(builder.Output())
 
 
-def _table(builder: flatbuffers.Builder, name: str, values: Table) -> int:
-    if values.get("unknown"):
-        raise ModelError(
-            f"this table {name} was made by a newer schema (fields {values['unknown']}): it cannot be copied."
-        )
-    fields = tables().get(name, ())
-    # Children first: a flatbuffer is built from its end.
-    offsets = {f.name: _child(builder, name, f, values) for f in fields if values.get(f.name) is not None}
-    builder.StartObject(len(fields))
-    for slot, field in enumerate(fields):
-        if offsets.get(field.name) is not None:
-            builder.PrependUOffsetTRelativeSlot(slot, offsets[field.name], 0)
-        elif field.type in _PREPEND and field.name in values:
-            default = field.default if field.type in ("float", "double") else int(field.default)
-            getattr(builder, _PREPEND[field.type])(slot, values[field.name], default)
-    return builder.EndObject()
+class _Encoder:
+    def __init__(self, builder: flatbuffers.Builder, schema: Schema) -> None:
+        self.builder, self.schema = builder, schema
 
+    def table(self, name: str, values: Table) -> int:
+        if values.get("unknown"):
+            raise ModelError(
+                f"this table {name} was made by a newer schema (fields {values['unknown']}): it cannot be copied."
+            )
+        fields = self.schema.tables.get(name, ())
+        # Children first: a flatbuffer is built from its end.
+        offsets = {f.name: self.child(name, f, values) for f in fields if values.get(f.name) is not None}
+        self.builder.StartObject(len(fields))
+        for slot, field in enumerate(fields):
+            if offsets.get(field.name) is not None:
+                self.builder.PrependUOffsetTRelativeSlot(slot, offsets[field.name], 0)
+            elif field.type in _PREPEND and field.name in values:
+                default = field.default if field.type in ("float", "double") else int(field.default)
+                getattr(self.builder, _PREPEND[field.type])(slot, values[field.name], default)
+        return self.builder.EndObject()
 
-def _child(builder: flatbuffers.Builder, table: str, field: Field, values: Table) -> int | None:
-    value, kind = values[field.name], field.type
-    if kind in _PREPEND:
-        return None
-    if kind == "string":
-        return builder.CreateString(value)
-    if kind == "union":
-        number, members = values[field.name + "_type"], UNIONS[field.name]
-        if number >= len(members):
-            raise ModelError(f"this table {table} was made by a newer schema (member {number}): it cannot be copied.")
-        return _table(builder, members[number], value)
-    if not kind.startswith("["):
-        return _table(builder, kind, value)
-    inner = kind[1:-1]
-    if inner in SCALARS:
-        return _numbers(builder, np.asarray(value, SCALARS[inner]), _BUFFER_ALIGNMENT if table == "Buffer" else 1)
-    return _offsets(builder, [_table(builder, inner, v) for v in value])
+    def child(self, table: str, field: Field, values: Table) -> int | None:
+        value, kind = values[field.name], field.type
+        if kind in _PREPEND:
+            return None
+        if kind == "string":
+            return self.builder.CreateString(value)
+        if kind == "union":
+            number, members = values[field.name + "_type"], self.schema.unions[field.name]
+            if number >= len(members):
+                raise ModelError(
+                    f"this table {table} was made by a newer schema (member {number}): it cannot be copied."
+                )
+            return self.table(members[number], value)
+        if not kind.startswith("["):
+            return self.table(kind, value)
+        inner = kind[1:-1]
+        if inner in SCALARS:
+            aligned = _BUFFER_ALIGNMENT if table == "Buffer" else 1
+            return _numbers(self.builder, np.asarray(value, SCALARS[inner]), aligned)
+        return _offsets(self.builder, [self.table(inner, v) for v in value])
 
 
 def _numbers(builder: flatbuffers.Builder, values: Any, alignment: int) -> int:

@@ -17,14 +17,13 @@ of other converters do the same by these names, but for ``save`` and ``restore``
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import Model, Signature, Tensor
-from tflite_transfer.reference.tflite.metadata import Metadata, metadata
+from tflite_transfer.reference.tflite.graph import Model, Signature, Subgraph, Tensor
+from tflite_transfer.reference.tflite.metadata import metadata
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.trainable import FLOAT32, Shape, Trainable
 from tflite_transfer.reference.tflite.verify import verify
@@ -54,7 +53,10 @@ class Roles:
 
 @dataclass(frozen=True, kw_only=True)
 class OneFile(Trainable):
-    """A training model in one file. ``sparse``: its labels are class numbers, not one-hot."""
+    """A training model in one file. ``sparse``: its labels are class numbers, not one-hot.
+
+    ``parameters`` are the variables that ``infer`` reads, a batch norm's means among them; ``slots`` are the others.
+    """
 
     content: bytes
     model: Model
@@ -80,9 +82,9 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
     x = _argument(model, (roles.base or roles.infer).key, (roles.base or roles.infer).argument)
     cached = _argument(model, roles.train.key, roles.train.argument)
     labels = _argument(model, roles.train.key, roles.labels)
-    variables = dict(_variables(model))
-    trained = _trained(said, variables)
+    variables = _variables(model)
     shapes = {name: t.shape for name, t in variables.items()}
+    used = dict(_read(_graph(model, roles.infer.key)))
     return OneFile(
         content=content,
         model=model,
@@ -93,8 +95,8 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
         bottleneck_shape=cached.free_shape[1:],
         batch=int(said.head.get("batch", BATCH)) if said else BATCH,
         classes=_result(model, roles.infer).free_shape[-1],
-        parameters={n: shapes[n] for n in trained},
-        slots={n: s for n, s in shapes.items() if n not in trained},
+        parameters={n: shapes[n] for n in used},
+        slots={n: s for n, s in shapes.items() if n not in used},
         class_names=said.classes if said else None,
         input_range=said.input_range if said else (0.0, 1.0),
         types={n: t.dtype for n, t in variables.items() if t.dtype != FLOAT32},
@@ -132,14 +134,20 @@ def _first(signature: Signature, name: str) -> str:
     return name if name in signature.outputs else next(iter(signature.outputs))
 
 
+def _signature(model: Model, key: str) -> Signature:
+    return next(s for s in model.signatures if s.key == key)
+
+
+def _graph(model: Model, key: str) -> Subgraph:
+    return model.subgraphs[_signature(model, key).subgraph]
+
+
 def _argument(model: Model, key: str, name: str) -> Tensor:
-    signature = next(s for s in model.signatures if s.key == key)
-    return model.subgraphs[signature.subgraph].tensors[signature.inputs[name]]
+    return _graph(model, key).tensors[_signature(model, key).inputs[name]]
 
 
 def _result(model: Model, call: Call) -> Tensor:
-    signature = next(s for s in model.signatures if s.key == call.key)
-    return model.subgraphs[signature.subgraph].tensors[signature.outputs[call.result]]
+    return _graph(model, call.key).tensors[_signature(model, call.key).outputs[call.result]]
 
 
 def image_of(x: Tensor) -> Shape:
@@ -150,22 +158,15 @@ def image_of(x: Tensor) -> Shape:
     return size if len(size) == 3 and -1 not in size and size[2] in (1, 3) else ()
 
 
-def _variables(model: Model) -> Iterator[tuple[str, Tensor]]:
-    """Each variable's name and a tensor with its shape and type: what is read from it somewhere."""
-    for graph in model.subgraphs:
-        handles = {
-            o.outputs[0]: o.options.get("shared_name") or "" for o in graph.operators if o.opcode == "VAR_HANDLE"
-        }
-        for operator in graph.operators:
-            if operator.opcode == "READ_VARIABLE" and operator.inputs[0] in handles:
-                yield handles[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+def _variables(model: Model) -> dict[str, Tensor]:
+    """Each variable with a tensor of its shape and type: what is read from it somewhere."""
+    return {name: tensor for graph in model.subgraphs for name, tensor in _read(graph)}
 
 
-def _trained(said: Metadata | None, variables: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """The variables that are parameters: those that the file names, or all floats."""
-    if said is None:
-        return tuple(n for n, t in variables.items() if t.dtype == FLOAT32)
-    named: Any = said.head.get("trainable", [])
-    if not isinstance(named, list) or not set(named) <= variables.keys():
-        raise ModelError(f"its metadata says that {named} train, and its variables are {sorted(variables)}.")
-    return tuple(named)
+def _read(graph: Subgraph) -> Iterator[tuple[str, Tensor]]:
+    """The variables that a sub-graph reads, with their values' tensors."""
+    opened = [o for o in graph.operators if o.opcode == "VAR_HANDLE"]
+    handles = {o.outputs[0]: o.options.get("shared_name") or "" for o in opened}
+    for operator in graph.operators:
+        if operator.opcode == "READ_VARIABLE" and operator.inputs[0] in handles:
+            yield handles[operator.inputs[0]], graph.tensors[operator.outputs[0]]

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
+from tflite_transfer.reference.tflite.enums import UNIONS
+
 _GRAPH = """
 Model: version:uint operator_codes:[OperatorCode] subgraphs:[SubGraph] description:string buffers:[Buffer]
   metadata_buffer:[int] metadata:[Metadata] signature_defs:[SignatureDef]
@@ -151,7 +153,17 @@ class Field(NamedTuple):
     default: float
 
 
-def _parse(text: str) -> dict[str, tuple[Field, ...]]:
+class Schema(NamedTuple):
+    """Tables by name, a union field's members, and how a file begins: its root table and its identifier."""
+
+    tables: Mapping[str, tuple[Field, ...]]
+    unions: Mapping[str, tuple[str, ...]]
+    root: str
+    identifier: bytes
+
+
+def parse(text: str) -> dict[str, tuple[Field, ...]]:
+    """A schema's tables, written as above."""
     tables: dict[str, tuple[Field, ...]] = {}
     for line in text.replace("\n  ", " ").strip().splitlines():
         table, _, fields = line.partition(": ")
@@ -168,4 +180,10 @@ def _field(text: str) -> Field:
 @cache
 def tables() -> Mapping[str, tuple[Field, ...]]:
     """Every table that has fields, by name."""
-    return _parse(_GRAPH) | _parse(_OPTIONS)
+    return parse(_GRAPH) | parse(_OPTIONS)
+
+
+@cache
+def tflite() -> Schema:
+    """The schema of a .tflite."""
+    return Schema(tables(), UNIONS, "Model", b"TFL3")

@@ -10,6 +10,7 @@ import typer
 from tflite_transfer import __version__
 from tflite_transfer.cli.convert import convert
 from tflite_transfer.cli.evaluate import evaluate
+from tflite_transfer.cli.export import export
 from tflite_transfer.cli.inspect import inspect
 from tflite_transfer.cli.make_trainable import make_trainable
 from tflite_transfer.cli.output import INTERRUPTED, InterruptError
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (convert, make_trainable, train, predict, evaluate, inspect, run):
+for command in (convert, make_trainable, train, predict, evaluate, export, inspect, run):
     app.command(context_settings=_SETTINGS)(command)
 
 convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -24,10 +24,7 @@ def open_model(
     batch_size: int | None = None,
 ) -> TransferLearningModel:
     """The model, with a saved state if one is named: then it must be there."""
-    if state is not None and state.is_dir():
-        raise OptionError(f"the state {state} is a folder; it must be a file.")
-    if state is not None and not state.is_file():
-        raise StateError(f"there is no state {state}.")
+    check_state(state)
     tell_of_compiling(backend)
     opened = TransferLearningModel(
         model, classes, backend=backend, num_threads=threads, batch_size=batch_size, seed=seed
@@ -35,6 +32,14 @@ def open_model(
     if state is not None:
         opened.restore(state)
     return opened
+
+
+def check_state(state: Path | None) -> None:
+    """Raise OptionError or StateError for a state that is named and not there."""
+    if state is not None and state.is_dir():
+        raise OptionError(f"the state {state} is a folder; it must be a file.")
+    if state is not None and not state.is_file():
+        raise StateError(f"there is no state {state}.")
 
 
 def tell_of_no_state(state: Path | None) -> None:

@@ -1,0 +1,32 @@
+"""Does an exported file say what the model says? B examples, C classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_transfer.backends import open_backend
+from tflite_transfer.backends.base import Array, Tree
+from tflite_transfer.backends.runner import open_runner
+from tflite_transfer.reference.tflite.trainable import Trainable
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the probabilities of two files are apart on some examples."""
+
+    backend: str
+    examples: int
+    worst: float  # the largest |difference|
+    agreement: float  # share of examples whose surest class is the same
+
+
+def compared(model: Trainable, params: Tree, content: bytes, x: Array, backend: str) -> Parity:
+    """The model with these parameters, and the exported file, both run by one backend on x (B, H, W, D)."""
+    runs, file = open_backend(backend, model), open_runner(backend, content)
+    theirs = runs.predict(params, runs.bottlenecks(x))
+    key = "image" if model.image_shape else "x"
+    ours = np.concatenate([file.run("serving_default", **{key: row[None]})["output"] for row in x])
+    same = (ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()
+    return Parity(backend, len(x), float(np.abs(ours - theirs).max()), float(same))
