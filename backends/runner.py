@@ -37,8 +37,8 @@ class Runner(Protocol):
 class NumpyRunner:
     """The reference interpreter as a ``Runner``."""
 
-    def __init__(self, source: Path | bytes, folder: Path) -> None:
-        self._interpreter = Interpreter(source, folder=folder)
+    def __init__(self, source: Path | bytes, folder: Path, *, resize: bool = False) -> None:
+        self._interpreter = Interpreter(source, folder=folder, resize=resize)
         self.run = self._interpreter.run
 
     def variables(self) -> dict[str, Array]:
@@ -51,12 +51,13 @@ class NumpyRunner:
 class LiteRTRunner:
     """LiteRT behind the face of ``reference.Interpreter``: the same file, the same checks before it runs."""
 
-    def __init__(self, source: Path | bytes, num_threads: int | None = None) -> None:
+    def __init__(self, source: Path | bytes, num_threads: int | None = None, *, resize: bool = False) -> None:
         content, name = (source, "the model") if isinstance(source, bytes) else (_content(source), source.name)
         self.model = read(content, name)
         verify(self.model)
         check_arity(self.model)
         self._runners: dict[str, Any] = {}
+        self._resize = resize
         try:
             self._interpreter: Any = interpreter_class()(model_content=content, num_threads=num_threads)
         except (ValueError, RuntimeError) as e:
@@ -65,7 +66,7 @@ class LiteRTRunner:
     def run(self, signature: str | None = None, /, **inputs: Any) -> dict[str, Array]:
         """See ``Runner``. Raises ShapeError, ModelError."""
         found = names(self.model, signature)
-        given = arguments(self.model, found, inputs)
+        given = arguments(self.model, found, inputs, resize=self._resize)
         try:
             return self._main(found, given) if signature is None else self._signature(signature, given)
         except (ValueError, RuntimeError) as e:
@@ -119,13 +120,20 @@ def _content(path: Path) -> bytes:
         raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
 
 
-def open_runner(name: str, source: Path | bytes, num_threads: int | None = None, folder: str | Path = ".") -> Runner:
+def open_runner(
+    name: str,
+    source: Path | bytes,
+    num_threads: int | None = None,
+    folder: str | Path = ".",
+    *,
+    resize: bool = False,
+) -> Runner:
     """The backend of that name, ready to run a file. Raises OptionError, ModelError, MissingExtraError.
 
-    ``folder``: where the model may save and restore, on the numpy backend.
+    ``folder``: where the model may save and restore, on the numpy backend. ``resize``: see ``Interpreter``.
     """
     if name == "numpy":
-        return NumpyRunner(source, Path(folder))
+        return NumpyRunner(source, Path(folder), resize=resize)
     if name == "tflite":
-        return LiteRTRunner(source, num_threads)
+        return LiteRTRunner(source, num_threads, resize=resize)
     raise OptionError(f"backend must be numpy or tflite, but is {name!r}.")

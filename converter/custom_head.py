@@ -29,6 +29,9 @@ def make_head(bottleneck_shape: Shape, options: ConversionOptions) -> Head:
         raise ModelError(f"{head.network.source} must give (B, C) logits of 2 or more classes, but gives {given}.")
     if options.classes not in (None, head.classes):
         raise OptionError(f"--num_classes is {options.classes}, and {head.network.source} has {head.classes} classes.")
+    names = options.class_names
+    if names is not None and len(names) != head.classes:
+        raise OptionError(f"--class_names are {len(names)}, and {head.network.source} has {head.classes} classes.")
     return head
 
 

@@ -40,6 +40,7 @@ class Interpreter:
     precision : ``file`` computes in the file's types; ``float64`` widens every float, and refuses quantised graphs
     budget : what one run may use
     folder : where the model may save and restore: a path that it is given, or holds, must not lead out of it
+    resize : take inputs of other sizes than the file's, where its operators can; else only what it leaves free
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class Interpreter:
         precision: str = "file",
         budget: Budget | None = None,
         folder: str | Path = ".",
+        resize: bool = False,
     ) -> None:
         if precision not in PRECISIONS:
             raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
         model = source if isinstance(source, Model) else read(source)
         verify(model)
-        self.budget, self.folder = budget or Budget(), Path(folder)
+        self.budget, self.folder, self.resize = budget or Budget(), Path(folder), resize
         _check_operators(model)
         room = Room(self.budget.bytes)
         model = unpacked(model, room)
@@ -120,7 +122,7 @@ class Interpreter:
         graph = self.graph
         if len(values) != len(graph.inputs):
             raise ShapeError(f"{self.model.source} takes {len(graph.inputs)} inputs, but was given {len(values)}.")
-        given = [fitted(graph.tensors[i], v) for i, v in zip(graph.inputs, values, strict=True)]
+        given = [fitted(graph.tensors[i], v, resize=self.resize) for i, v in zip(graph.inputs, values, strict=True)]
         with self._turn():
             return self._own(given, self._run().call(0, given))
 
@@ -136,7 +138,7 @@ class Interpreter:
         return Run(self.model, self._plans, self._memory, self.budget, self.folder, observe)
 
     def _values(self, found: Names, inputs: Mapping[str, Any]) -> list[Array]:
-        given = arguments(self.model, found, inputs)
+        given = arguments(self.model, found, inputs, resize=self.resize)
         by_number = {i: given[name] for name, i in found.inputs.items()}
         return [by_number[i] for i in self.model.subgraphs[found.subgraph].inputs]
 

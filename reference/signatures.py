@@ -64,34 +64,39 @@ def names(model: Model, key: str | None) -> Names:
     return found
 
 
-def arguments(model: Model, found: Names, given: Mapping[str, Any]) -> dict[str, Array]:
+def arguments(model: Model, found: Names, given: Mapping[str, Any], *, resize: bool = False) -> dict[str, Array]:
     """What a signature is given, by name, as its graph takes it. Raises ShapeError, also for a name too many or few."""
     if set(given) != set(found.inputs):
         raise ShapeError(f"{model.source} takes {sorted(found.inputs)}, but was given {sorted(given)}.")
     tensors = model.subgraphs[found.subgraph].tensors
-    return {name: fitted(tensors[i], given[name]) for name, i in found.inputs.items()}
+    return {name: fitted(tensors[i], given[name], name, resize=resize) for name, i in found.inputs.items()}
 
 
-def fitted(tensor: Tensor, value: Any) -> Array:
-    """``value`` as the graph takes it: the tensor's type, and its shape wherever that is fixed. Raises ShapeError."""
-    dtype = tensor.dtype
+def fitted(tensor: Tensor, value: Any, name: str | None = None, *, resize: bool = False) -> Array:
+    """``value`` as the graph takes it: the tensor's type, and its shape wherever that is fixed. Raises ShapeError.
+
+    ``name``: what errors call it. ``resize``: take other sizes than the file's too, as many axes as it has.
+    """
+    name, dtype = tensor.name if name is None else name, tensor.dtype
     try:
         array = np.asarray(value)
     except ValueError as e:  # rows of several lengths
-        raise ShapeError(f"{tensor.name} must be an array of {dtype}: {e}.") from e
+        raise ShapeError(f"{name} must be an array of {dtype}: {e}.") from e
     if dtype.kind == "O":
-        array = _texts(tensor.name, array)
+        array = _texts(name, array)
     elif not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise ShapeError(f"{tensor.name} must be {dtype}, but is {array.dtype}.")
+        raise ShapeError(f"{name} must be {dtype}, but is {array.dtype}.")
     elif dtype.kind in "iu" and array.size and not _in_range(array, dtype):
-        raise ShapeError(f"{tensor.name} must be {dtype}, but holds {array.min()} to {array.max()}.")
-    fits = array.ndim == len(tensor.shape) and all(
-        n in (-1, m) for n, m in zip(tensor.free_shape, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = tuple("any" if n == -1 else n for n in tensor.free_shape)
-        raise ShapeError(f"{tensor.name} must have shape {wanted}, but has {array.shape}.")
+        raise ShapeError(f"{name} must be {dtype}, but holds {array.min()} to {array.max()}.")
+    if array.ndim != len(tensor.shape) or not (resize or _fits(array.shape, tensor.free_shape)):
+        wanted = tuple("any" if n == -1 or resize else n for n in tensor.free_shape)
+        advice = "" if resize or array.ndim != len(tensor.shape) else "; resize=True (run --resize) takes other sizes"
+        raise ShapeError(f"{name} must have shape {wanted}, but has {array.shape}{advice}.")
     return array.astype(dtype, copy=False)
+
+
+def _fits(shape: tuple[int, ...], free: tuple[int, ...]) -> bool:
+    return all(n in (-1, m) for n, m in zip(free, shape, strict=True))
 
 
 def _in_range(array: Array, dtype: np.dtype[Any]) -> bool:

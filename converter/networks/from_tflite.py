@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflite_transfer.converter.expressions import Expression, Graph, reshape
+from tflite_transfer.converter.expressions import Expression, Graph
 from tflite_transfer.converter.gradients.rule import Call
 from tflite_transfer.converter.networks.constants import add_biases, lift, weights
 from tflite_transfer.converter.networks.measure import measured
@@ -70,7 +70,10 @@ def with_free_batch(function: Function) -> Function:
 
     def free(call: Call) -> Expression | None:
         given, shape = call.operands[0], call.result.shape
-        keeps = given.shape[:1] == shape[:1] == (batch,)
-        return reshape(given, (-1, *shape[1:])) if keeps else None
+        if not given.shape[:1] == shape[:1] == (batch,):
+            return None
+        target = (-1, *shape[1:])
+        numbers = call.graph.literal(np.array(target, np.int32))
+        return call.graph.write("RESHAPE", [given, numbers], shape, given.kind, new_shape=target)
 
     return rewritten(function, {"RESHAPE": free})

@@ -24,7 +24,11 @@ def measured(function: Function, source: str) -> Function:
 
     Raises ModelError where a result does not grow with the batch, and for what the interpreter cannot run.
     """
-    one, two = (_shapes(function, batch, source) for batch in (1, 2))
+    one = _shapes(function, 1, source)
+    try:
+        two = _shapes(function, 2, source)
+    except ModelError as e:
+        raise ModelError(f"{source} takes one example, and no batch of two: {e}") from e
     for number, tensor in enumerate(function.graph.tensors):
         if number in one:
             shape = tuple(n if n == m else -1 for n, m in zip(one[number], two[number], strict=True))

@@ -23,6 +23,9 @@ def run(
         typer.Option("--input", metavar="NAME=FILE.npy", help="An argument's value; once for each argument."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="A folder for the results, as NAME.npy.")] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Take inputs of other sizes than the file's, where its operators can.")
+    ] = False,
     backend: options.Backend = "numpy",
     num_threads: options.Threads = None,
     as_json: options.Json = False,
@@ -50,7 +53,7 @@ def run(
     given = _arrays(inputs or [])
     if set(given) != set(wanted.inputs):
         raise OptionError(f"{file} takes --input for each of {sorted(wanted.inputs)}, and was given {sorted(given)}.")
-    results = open_runner(backend, file, num_threads).run(key, **given)
+    results = open_runner(backend, file, num_threads, resize=resize).run(key, **given)
     if output is not None:
         _save(output, results)
     told = {"backend": backend, "signature": key, "outputs": {name: _summary(value) for name, value in results.items()}}

@@ -1,0 +1,44 @@
+"""Networks as plain inference files, written without TensorFlow: to be trained, exported, used as heads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflite_transfer.reference.tflite import write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
+
+SAME = 0
+
+
+def _weights(seed: int, *shape: int) -> np.ndarray:
+    return (np.random.default_rng(seed).normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+
+
+def cnn(classes: int = 3) -> bytes:
+    """(1, 8, 8, 3) -> (1, C) as converters write it: the batch fixed at 1, and a dense layer without its zero bias."""
+    g = GraphBuilder()
+    image = g.input("image", (1, 8, 8, 3))
+    window = {"padding": SAME, "stride_h": 1, "stride_w": 1}
+    filters, bias = g.constant("conv/filters", _weights(1, 4, 3, 3, 3)), g.constant("conv/bias", _weights(2, 4))
+    y = g.op("CONV_2D", [image, filters, bias], "conv", (1, 8, 8, 4), fused_activation_function=1, **window)
+    pool = {"padding": SAME, "stride_h": 2, "stride_w": 2, "filter_height": 2, "filter_width": 2}
+    y = g.op("MAX_POOL_2D", [y], "pool", (1, 4, 4, 4), **pool)
+    y = g.op("RESHAPE", [y, g.constant("flat", np.array([1, 64], np.int32))], "flat/rows", (1, 64), new_shape=[1, 64])
+    y = g.op("FULLY_CONNECTED", [y, g.constant("dense/weights", _weights(3, classes, 64)), -1], "dense", (1, classes))
+    g.output("probabilities", g.op("SOFTMAX", [y], "probabilities", (1, classes), beta=1.0))
+    return write(g.model("cnn"))
+
+
+def head(features: int, classes: int = 3, hidden: int = 5) -> bytes:
+    """(B, F) -> logits (B, C), by one hidden layer whose scale is a constant of one number."""
+    g = GraphBuilder()
+    x = g.input("x", (-1, features))
+    weights, bias = (
+        g.constant("hidden/weights", _weights(4, hidden, features)),
+        g.constant("hidden/bias", _weights(5, hidden)),
+    )
+    y = g.op("FULLY_CONNECTED", [x, weights, bias], "hidden", (-1, hidden), fused_activation_function=1)
+    y = g.op("MUL", [y, g.constant("scale", np.float32(2))], "scaled", (-1, hidden))
+    last = [g.constant("last/weights", _weights(6, classes, hidden)), g.constant("last/bias", _weights(7, classes))]
+    g.output("logits", g.op("FULLY_CONNECTED", [y, *last], "logits", (-1, classes)))
+    return write(g.model("head"))

@@ -1,0 +1,167 @@
+"""TrainingModel: arrays in, losses out, on both backends; files of this converter, and the tutorial's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.small_networks import cnn
+from tflite_transfer import TrainingModel
+from tflite_transfer.converter.make_trainable import TrainingOptions, make_trainable
+from tflite_transfer.converter.training.optimizers import KerasAdam
+from tflite_transfer.reference.tflite.errors import DataError, ModelError, OptionError, ShapeError, StateError
+
+BACKENDS = ("numpy", "tflite")
+GOLDEN = Path(__file__).parents[1] / "golden" / "flex"
+CLASSES = np.arange(22) % 3
+RNG = np.random.default_rng(0)
+X = RNG.random((22, 8, 8, 3), np.float32)
+X[np.arange(22), :, :, CLASSES] += np.float32(0.5)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = TrainingOptions(optimizer=KerasAdam(0.01), batch_size=8)
+    return make_trainable(cnn(), tmp_path_factory.mktemp("net") / "net.tflite", options)
+
+
+def opened(path: Path, backend: str = "numpy", **more: Any) -> TrainingModel:
+    return TrainingModel(path, backend=backend, seed=3, **more)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_learns(path: Path, backend: str) -> None:
+    model, told = opened(path, backend), []
+    losses = model.fit(X, CLASSES, epochs=30, on_loss=lambda epoch, loss: told.append((epoch, loss)))
+    assert losses[-1] < 0.1 * losses[0]
+    assert told == list(enumerate(losses, 1))
+    assert (model.infer(X)["output"].argmax(axis=1) == CLASSES).all()
+    assert (model.variables["step"], model.epoch) == (90, 30)  # three batches of 8 cover 22
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_labels_as_numbers_and_one_hot_are_the_same(path: Path, backend: str) -> None:
+    numbers, one_hot = opened(path, backend), opened(path, backend)
+    y = np.eye(3, dtype=np.float32)[CLASSES]
+    assert numbers.fit(X, CLASSES, 2) == one_hot.fit(X, y, 2)
+    assert numbers.train_step(X[:5], CLASSES[:5]) == one_hot.train_step(X[:5], y[:5])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_restored_model_goes_on_bit_for_bit(path: Path, backend: str, tmp_path: Path) -> None:
+    first, second = opened(path, backend), TrainingModel(path, backend=backend, seed=99)
+    first.fit(X, CLASSES, 2)
+    first.save(tmp_path / "state.safetensors")
+    expected = first.fit(X, CLASSES, 2)
+    second.restore(tmp_path / "state.safetensors")  # before anything else ran in it
+    assert second.fit(X, CLASSES, 2) == expected
+    for name, value in first.variables.items():
+        np.testing.assert_array_equal(second.variables[name], value, name)
+
+
+def test_a_state_goes_from_one_backend_to_the_other(path: Path, tmp_path: Path) -> None:
+    numpy, tflite = opened(path), opened(path, "tflite")
+    tflite.fit(X, CLASSES, 3)
+    tflite.save(tmp_path / "state.safetensors")
+    numpy.restore(tmp_path / "state.safetensors")
+    for name, value in tflite.variables.items():
+        np.testing.assert_array_equal(numpy.variables[name], value, name)
+    losses = numpy.fit(X, CLASSES, 3), tflite.fit(X, CLASSES, 3)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-5)  # 2.7e-6: Adam divides errors by small roots
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_initialize_takes_everything_back(path: Path, backend: str) -> None:
+    model = opened(path, backend)
+    before = model.variables
+    expected = model.fit(X, CLASSES, 2)
+    assert any((model.variables[name] != value).any() for name, value in before.items())
+    model.initialize()
+    for name, value in model.variables.items():
+        np.testing.assert_array_equal(value, before[name], name)
+    assert model.fit(X, CLASSES, 2) == expected
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_learning_rate_is_a_variable(path: Path, backend: str) -> None:
+    model = opened(path, backend)
+    before = model.parameters
+    model.set_learning_rate(0)
+    model.fit(X, CLASSES)
+    for name, value in model.parameters.items():
+        np.testing.assert_array_equal(value, before[name], name)
+    model.set_variables({"learning_rate": np.float32(0.01)})
+    model.fit(X, CLASSES)
+    assert any((value != before[name]).any() for name, value in model.parameters.items())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda m: m.fit(X, CLASSES[:5]), DataError, "as many examples, at least one, but hold 22 and 5"),
+        (lambda m: m.fit(X[:0], CLASSES[:0]), DataError, "at least one, but hold 0 and 0"),
+        (lambda m: m.fit(X, CLASSES + 1), DataError, "class numbers must be 0 to 2, but are 1 to 3"),
+        (lambda m: m.fit(X, CLASSES, 0), OptionError, "num_epochs must be a whole number, at least 1"),
+        (lambda m: m.fit(X, CLASSES, 1, 0), OptionError, "batch_size must be at least 1, but is 0"),
+        (lambda m: m.train_step(X[:, 1:], CLASSES), ShapeError, r"x must have shape \('any', 8, 8, 3\)"),
+        (lambda m: m.train_step(X, np.zeros((22, 4), np.float32)), ShapeError, r"y must have shape \('any', 3\)"),
+        (lambda m: m.infer(X.astype(str)), ShapeError, "x must be float32"),
+        (lambda m: m.set_variables({"nothing": 1}), (ModelError, ShapeError), "nothing"),
+        (lambda m: m.run("predict", x=X), ModelError, "has no signature 'predict'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(path: Path, backend: str, call: Any, error: Any, message: str) -> None:
+    model = opened(path, backend)
+    before = model.variables
+    with pytest.raises(error, match=message):
+        call(model)
+    for name, value in model.variables.items():
+        np.testing.assert_array_equal(value, before[name], name)
+
+
+def test_the_state_of_another_model_is_refused(path: Path, tmp_path: Path) -> None:
+    other = make_trainable(cnn(4), tmp_path / "other.tflite")
+    TrainingModel(other).save(tmp_path / "state.safetensors")
+    with pytest.raises(StateError, match="belongs to the model"):
+        opened(path).restore(tmp_path / "state.safetensors")
+
+
+@pytest.mark.parametrize("name", ["dense_adam", "cnn_sgd", "norm_adam"])
+def test_the_tutorial_s_files_run_on_the_numpy_backend(name: str, tmp_path: Path) -> None:
+    """Made by TensorFlow 2.15 with its own kernels (Flex): its losses, its checkpoint, and states of ours."""
+    from tests.golden.make_flex import batches
+
+    model = TrainingModel(GOLDEN / f"{name}.tflite", folder=tmp_path)
+    shape = model.signatures["train"].inputs["x"].shape[1:]
+    golden = np.load(GOLDEN / f"{name}.npz")
+    data = batches(shape, sparse=model.signatures["train"].inputs["y"].dtype == np.int32)
+    model.save(tmp_path / "before.safetensors")
+    losses = [model.train_step(x, y) for x, y in data]
+    np.testing.assert_allclose(losses, golden["losses"], rtol=1e-5)
+    model.run("save", checkpoint_path="weights.ckpt")
+    assert (tmp_path / "weights.ckpt").stat().st_size > 1000
+    trained = model.infer(data[0][0])["logits"]
+
+    model.restore(tmp_path / "before.safetensors")
+    np.testing.assert_array_equal([model.train_step(x, y) for x, y in data], losses)
+    fresh = TrainingModel(GOLDEN / f"{name}.tflite", folder=tmp_path)
+    fresh.run("restore", checkpoint_path="weights.ckpt")
+    np.testing.assert_array_equal(fresh.infer(data[0][0])["logits"], trained)
+    with pytest.raises(ModelError, match="has no signature initialize"):
+        fresh.initialize()
+
+
+def test_the_tutorial_s_files_do_not_run_on_litert() -> None:
+    model = TrainingModel(GOLDEN / "dense_adam.tflite", backend="tflite")
+    with pytest.raises(ModelError, match="run it with the numpy backend"):
+        _ = model.variables
+
+
+def test_an_inference_file_is_no_training_model(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(cnn())
+    with pytest.raises(ModelError, match=r"is no training model: .*\. make-trainable makes one"):
+        TrainingModel(tmp_path / "net.tflite")
