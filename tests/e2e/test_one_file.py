@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_photos: Path) -
     return tmp_path
 
 
-MAKE = f"make-trainable net.tflite --out train.tflite --learning_rate 0.03 --batch_size 4 --class_names {NAMES}"
+MAKE = f"make-trainable net.tflite --out train.tflite --learning_rate 0.01 --batch_size 4 --class_names {NAMES}"
 TRAIN = "train train.tflite photos --state s.safetensors --seed 1"
 
 
@@ -38,7 +38,7 @@ TRAIN = "train train.tflite photos --state s.safetensors --seed 1"
 def test_from_a_network_to_a_file_that_infers(run: Callable, folder: Path, backend: str) -> None:
     made = run(*MAKE.split())
     assert (made.code, made.out.startswith("train.tflite  ")) == (DONE, True), made.err
-    trained = run(*TRAIN.split(), "--epochs", 30, "--backend", backend, "--json")
+    trained = run(*TRAIN.split(), "--epochs", 60, "--backend", backend, "--json")
     losses = json.loads(trained.out)["losses"]
     assert losses[-1] < 0.5 * losses[0]
     judged = run("evaluate", "train.tflite", "photos", "--state", "s.safetensors", "--backend", backend, "--json")
