@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_networks import head
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -26,12 +28,13 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def test_the_commands_and_the_python_example(workplace: Path) -> None:
-    commands = blocks("sh")[0]
+    commands = blocks("sh")[0] + blocks("sh")[2]
     scripts = Path(sys.executable).parent
     shell = f"set -e; PATH={scripts}:$PATH\n{commands}"
     done = subprocess.run(["bash", "-c", shell], cwd=workplace, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "accuracy 0.9" in done.stdout
+    assert done.stdout.count("accuracy 0.9") == 2
+    assert done.stdout.count("top-1 the same in 100%") == 4
     assert "photos/test/Bag/00.png: Bag" in done.stdout
 
     example = blocks("python")[0]
@@ -42,11 +45,21 @@ def test_the_commands_and_the_python_example(workplace: Path) -> None:
     assert lines[20].startswith("Prediction(class_name='Trouser'")
 
 
+def test_the_example_of_a_whole_network(tmp_path: Path) -> None:
+    """On a regression of 10 numbers to 2."""
+    (tmp_path / "net.tflite").write_bytes(head(10, classes=2))
+    code = blocks("python")[1] + "print(len(losses), losses[-1] < losses[0])\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "5 True\n"
+    assert (tmp_path / "state.safetensors").exists()
+
+
 def test_the_interpreter_s_example(tmp_path: Path) -> None:
     """On a model of the on-device-training tutorial; six images of 8 x 8, four classes."""
     shutil.copy(ROOT / "tests" / "golden" / "flex" / "dense_sgd.tflite", tmp_path / "model.tflite")
     given = "import numpy as np\nimages, labels = np.ones((6, 8, 8)), np.eye(4)[[0, 1, 2, 3, 0, 1]]\n"
-    code = given + blocks("python")[1]
+    code = given + blocks("python")[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "SOFTMAX" in done.stdout

@@ -14,6 +14,7 @@ import pytest
 from tests.small_networks import cnn, head
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import open_backend
+from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.deployment.export import exported, exported_content
 from tflite_transfer.converter.deployment.folding import folded
@@ -29,7 +30,6 @@ from tflite_transfer.converter.expressions import (
     reshape,
     transpose,
 )
-from tflite_transfer.converter.make_trainable import TrainingOptions, make_trainable
 from tflite_transfer.converter.networks.network import Function
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.parity import compared

@@ -10,7 +10,7 @@ import pytest
 
 from tests.small_networks import cnn
 from tflite_transfer import TrainingModel
-from tflite_transfer.converter.make_trainable import TrainingOptions, make_trainable
+from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.training.optimizers import KerasAdam
 from tflite_transfer.reference.tflite.errors import DataError, ModelError, OptionError, ShapeError, StateError
 

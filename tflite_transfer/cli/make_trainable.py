@@ -65,8 +65,8 @@ def make_trainable(
         "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov or None, "beta1": beta1,
         "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay, "rho": rho,
     }  # fmt: skip
-    from tflite_transfer.converter.make_trainable import TrainingOptions
-    from tflite_transfer.converter.make_trainable import make_trainable as make
+    from tflite_transfer.converter.one_file import TrainingOptions
+    from tflite_transfer.converter.one_file import make_trainable as make
     from tflite_transfer.converter.options import INPUT_RANGES
     from tflite_transfer.converter.training.optimizers import named_optimizer
 

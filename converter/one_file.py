@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.save import check_file, save_file
 from tflite_transfer.converter.training.file import TrainingFile
 from tflite_transfer.converter.training.losses import LOSSES, Loss
-from tflite_transfer.converter.training.optimizers import KerasAdam, Optimizer, described
+from tflite_transfer.converter.training.optimizers import Optimizer, described, named_optimizer
 from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.metadata import KEY, Metadata
@@ -26,7 +26,7 @@ class TrainingOptions:
     Parameters
     ----------
     loss : a name of ``LOSSES``, Keras' own
-    optimizer : see ``training.optimizers``; Keras' Adam by default
+    optimizer : see ``training.optimizers``, or one of the command line's names, with Keras' numbers
     trainable : ``all``, ``biases``, ``last:N`` layers, or names with commas between them; see ``selection``
     biases : give dense layers of a .tflite that have no bias one of zeros
     class_names : in the order of the labels' columns
@@ -36,7 +36,7 @@ class TrainingOptions:
     """
 
     loss: str = "categorical_crossentropy"
-    optimizer: Optimizer = field(default_factory=KerasAdam)
+    optimizer: Optimizer | str = "adam"
     trainable: str = "all"
     biases: bool = True
     class_names: tuple[str, ...] | None = None
@@ -44,12 +44,18 @@ class TrainingOptions:
     batch_size: int = BATCH
     checkpoints: bool = False
 
+    @property
+    def rule(self) -> Optimizer:
+        """The optimizer itself. Raises OptionError for a name that there is not."""
+        return named_optimizer(self.optimizer, {}) if isinstance(self.optimizer, str) else self.optimizer
+
     def check(self) -> None:
         """Raise OptionError for what cannot be, whatever the network is."""
         if self.loss not in LOSSES:
             raise OptionError(f"the loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}.")
         if self.batch_size < 1:
             raise OptionError(f"the batch size must be at least 1, but is {self.batch_size}.")
+        described(self.rule)
         names = self.class_names
         if names is not None and (len(set(names)) != len(names) or "" in names):
             raise OptionError(f"the class names must all be different, but are {', '.join(names)}.")
@@ -103,7 +109,7 @@ def network_of(source: str | Path | bytes | Model, options: TrainingOptions) -> 
 def trainable_content(network: Network, options: TrainingOptions) -> bytes:
     """The file's bytes."""
     loss = LOSSES[options.loss]
-    model = TrainingFile(network, loss, options.optimizer, checkpoints=options.checkpoints).model()
+    model = TrainingFile(network, loss, options.rule, checkpoints=options.checkpoints).model()
     told = _told(network, loss, options)
     unsigned = write(model)
     told = replace(told, bundle=hashlib.sha256(unsigned + told.to_bytes()).hexdigest()[:16])
@@ -128,5 +134,5 @@ def _told(network: Network, loss: Loss, options: TrainingOptions) -> Metadata:
             "type": "network", "loss": options.loss, "sparse": loss.sparse, "classes": classes,
             "batch": options.batch_size, "trainable": list(network.trainable),
         },
-        optimizer=described(options.optimizer),
+        optimizer=described(options.rule),
     )  # fmt: skip
