@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench notebook clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -38,6 +38,10 @@ test-all: check  ## the long tables too
 
 bench: .venv/installed  ## ratios between the backends, validated before they are timed
 	.venv/bin/python -m bench
+
+notebook: .venv/installed  ## runs examples/fashion_mnist.py in full; needs Debian's dataset-fashion-mnist
+	$(PIP) install --editable '.[notebook]'
+	.venv/bin/python examples/make_notebook.py
 
 clean:
 	rm -rf .venv build dist *.egg-info demo/out

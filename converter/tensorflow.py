@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -24,11 +25,16 @@ def tensorflow(why: str) -> Any:
 @contextlib.contextmanager
 def converting(what: str) -> Iterator[None]:
     """Run TensorFlow's converter: its errors, which have no common class, become a ModelError of one line."""
+    log = logging.getLogger("tensorflow")  # in a notebook it tells of every folder that the converter makes
+    level = log.level
+    log.setLevel(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # Keras lists every variable of what it exports
             yield
     except Exception as e:
         raise ModelError(f"TensorFlow cannot convert {what}: {first_line(e)}") from e
+    finally:
+        log.setLevel(level)
 
 
 def frozen(function: Any) -> Any:

@@ -1,28 +1,16 @@
 """Writes demo/photos: four Fashion-MNIST classes as folders of PNG files."""
 
 import argparse
-import gzip
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tflite_transfer.idx import read_idx
+
 CLASSES = {"T-shirt": 0, "Trouser": 1, "Sneaker": 7, "Bag": 8}
 PARTS = {"train": ("train", 20), "test": ("t10k", 50)}  # folder: (part of the data set, photos per class)
 DEFAULT_TARGET = Path(__file__).resolve().parent / "photos"
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """Reads a gzipped IDX file of bytes.
-
-    Returns uint8, [N] for labels or [N, 28, 28] for images.
-    """
-    data = gzip.decompress(path.read_bytes())
-    if data[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path.name}: not an IDX file of unsigned bytes")
-    rank = data[3]
-    shape = np.frombuffer(data, ">u4", count=rank, offset=4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def write_part(source: Path, target: Path, part: str, count: int) -> None:

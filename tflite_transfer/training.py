@@ -16,18 +16,18 @@ Array = NDArray[Any]
 CHUNK_SECONDS = 0.05
 
 
-def check_epochs(number: int) -> None:
-    """Raise OptionError for what is no number of epochs."""
+def check_epochs(number: int, name: str = "num_epochs") -> None:
+    """Raise OptionError for what is no number of epochs; ``name`` is the argument's."""
     if not isinstance(number, Integral) or number < 1:
-        raise OptionError(f"num_epochs must be a whole number, at least 1, but is {number!r}.")
+        raise OptionError(f"{name} must be a whole number, at least 1, but is {number!r}.")
 
 
-def epoch_batches(seed: int, epoch: int, samples: int, batch: int) -> Array:
-    """The rows of each batch of an epoch, (ceil(N / B), B), drawn from (seed, epoch, N) alone.
+def epoch_batches(seed: int, epoch: int, samples: int, batch: int, *, shuffle: bool = True) -> Array:
+    """The rows of each batch of an epoch, (ceil(N / B), B), drawn from (seed, epoch, N) alone; or in their order.
 
     Every batch is full: where B does not divide N, the last one overlaps the one before it.
     """
-    order = np.random.default_rng([seed, epoch, samples]).permutation(samples)
+    order = np.random.default_rng([seed, epoch, samples]).permutation(samples) if shuffle else np.arange(samples)
     starts = np.minimum(np.arange(0, samples, batch), samples - batch)
     return order[starts[:, None] + np.arange(batch)]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +49,14 @@ class TrainingModel:
         seed: int | None = None,
     ) -> None:
         self._model = load_one_file(path)
+        if seed is not None and seed < 0:
+            raise OptionError(f"seed must be 0 or more, but is {seed}.")
         self._runner = open_runner(backend, self._model.content, num_threads, folder)
         self.backend = backend
         self.seed = secrets.randbits(32) if seed is None else seed
         self.epoch = 0  # finished, over all calls of ``fit``
 
-    @property
+    @cached_property
     def signatures(self) -> Mapping[str, Signature]:
         """What the file can be asked, by key."""
         return signatures(self._model.model)
@@ -69,6 +74,9 @@ class TrainingModel:
 
     def set_variables(self, values: Mapping[str, Any]) -> None:
         """Assign variables by name; the others stay. Raises ModelError, ShapeError."""
+        known = self._model.parameters.keys() | self._model.slots.keys()
+        if unknown := values.keys() - known:
+            raise ModelError(f"{self._model.model.source} has no variable {min(unknown)!r}; it has {sorted(known)}.")
         self._runner.assign(values)
 
     def run(self, signature: str, /, **inputs: Any) -> dict[str, Array]:
@@ -77,9 +85,8 @@ class TrainingModel:
 
     def train_step(self, x: Any, y: Any) -> float:
         """One step on a batch; the loss before it. x (B, ...), y as the file takes it, or class numbers (B,)."""
-        roles = self._model.roles
-        given = {roles.train.argument: x, roles.labels: self._labels(np.asarray(y))}
-        return float(self._runner.run(roles.train.key, **given)[roles.train.result])
+        x, y = self._examples(x, y)
+        return self._step(x, y)
 
     def fit(
         self,
@@ -87,24 +94,25 @@ class TrainingModel:
         y: Any,
         epochs: int = 1,
         batch_size: int | None = None,
+        *,
+        shuffle: bool = True,
         on_loss: Callable[[int, float], None] | None = None,
     ) -> list[float]:
         """Train on x (N, ...), y (N, ...); each epoch's mean loss. The order is drawn from the seed and the epoch.
 
-        Where the batch does not divide N, the last one overlaps the one before it. ``on_loss(epoch, loss)`` is called
-        after each epoch. Raises DataError, OptionError, ShapeError.
+        Without ``shuffle`` it is that of x. Where the batch does not divide N, the last one overlaps the one before it.
+        ``on_loss(epoch, loss)`` is called after each epoch. Raises DataError, OptionError, ShapeError.
         """
-        check_epochs(epochs)
-        x, y = np.asarray(x), self._labels(np.asarray(y))
-        if len(x) != len(y) or not len(x):
-            raise DataError(f"x and y must hold as many examples, at least one, but hold {len(x)} and {len(y)}.")
-        size = min(self._model.batch if batch_size is None else batch_size, len(x))
-        if size < 1:
-            raise OptionError(f"batch_size must be at least 1, but is {size}.")
+        check_epochs(epochs, "epochs")
+        x, y = self._examples(x, y)
+        batch_size = self._model.batch if batch_size is None else batch_size
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise OptionError(f"batch_size must be a whole number, at least 1, but is {batch_size!r}.")
+        size = min(batch_size, len(x))
         losses = []
         for _ in range(epochs):
-            batches = epoch_batches(self.seed, self.epoch, len(x), size)
-            losses.append(float(np.mean([self.train_step(x[rows], y[rows]) for rows in batches], dtype=np.float64)))
+            batches = epoch_batches(self.seed, self.epoch, len(x), size, shuffle=shuffle)
+            losses.append(float(np.mean([self._step(x[rows], y[rows]) for rows in batches], dtype=np.float64)))
             self.epoch += 1
             if on_loss is not None:
                 on_loss(self.epoch, losses[-1])
@@ -112,6 +120,9 @@ class TrainingModel:
 
     def infer(self, x: Any) -> dict[str, Array]:
         """What the file's infer gives for a batch: ``output``, and ``logits`` where there are any."""
+        x = np.asarray(x)
+        if not x.size:
+            raise DataError(f"x must hold at least one example, but is {x.shape}.")
         signature = self.signatures["infer"]
         return self._runner.run("infer", **{next(iter(signature.inputs)): x})
 
@@ -121,8 +132,12 @@ class TrainingModel:
         self.epoch = 0
 
     def set_learning_rate(self, value: float) -> None:
-        """The rate of the steps from now on; it is saved with the variables."""
-        self._own("set_learning_rate", value=np.float32(value))
+        """The rate of the steps from now on; it is saved with the variables. Raises OptionError."""
+        with np.errstate(over="ignore"):
+            rate = np.float32(value)
+        if not 0 <= rate < math.inf:
+            raise OptionError(f"the learning rate must be 0 or more and finite in float32, but is {value}.")
+        self._own("set_learning_rate", value=rate)
 
     def save(self, path: str | Path) -> None:
         """Write everything that training changes to a ``.safetensors`` file, whole or not at all. Raises StateError."""
@@ -135,6 +150,19 @@ class TrainingModel:
         state = load_state(Path(path), self._model)
         self._runner.assign({**state.params, **state.slots})
         self.seed, self.epoch = state.seed, state.epoch
+
+    def _step(self, x: Array, y: Array) -> float:
+        roles = self._model.roles
+        return float(
+            self._runner.run(roles.train.key, **{roles.train.argument: x, roles.labels: y})[roles.train.result]
+        )
+
+    def _examples(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """Data and labels as the file takes them, as many of one as of the other."""
+        x, y = np.asarray(x), self._labels(np.asarray(y))
+        if x.shape[:1] != y.shape[:1] or not x.size:
+            raise DataError(f"x and y must hold as many examples, at least one, but are {x.shape} and {y.shape}.")
+        return x, y
 
     def _labels(self, y: Array) -> Array:
         """Class numbers as the file's labels, where it takes one-hot ones."""

@@ -36,7 +36,7 @@ def network_of(
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(f"{source} must have one input and one output, not {len(model.inputs)}, {len(model.outputs)}.")
-    values = {v.path: np.array(v) for v in model.variables}
+    values = {v.path: np.asarray(v).copy() for v in model.variables}
     weights = weights_of({v.path: values[v.path] for v in model.trainable_variables})
     chosen = selected(weights, trainable)
     before = _frozen(model, chosen)

@@ -37,7 +37,7 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
     if len(given) != 1 or len(results) != 1:
         raise ModelError(f"{source} must have one input and one output, not {sorted(given)}, {sorted(results)}.")
     names = _names(function.variables)
-    values = {names[id(v)]: np.array(v) for v in function.variables}
+    values = {names[id(v)]: np.asarray(v).copy() for v in function.variables}
     weights = weights_of({names[id(v)]: values[names[id(v)]] for v in function.variables if v.trainable})
     chosen = selected(weights, trainable)
     graph = converted(_forward(function, names), source)

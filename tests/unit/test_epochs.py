@@ -41,6 +41,10 @@ def test_seed_epoch_and_number_each_change_the_order() -> None:
     assert [i for i in order(1, 2, 51) if i < 50] != list(order(1, 2, 50))
 
 
+def test_no_shuffle() -> None:
+    assert epoch_batches(3, 1, 7, 3, shuffle=False).tolist() == [[0, 1, 2], [3, 4, 5], [4, 5, 6]]
+
+
 def test_the_shuffle_is_the_one_that_saved_states_count_on() -> None:
     assert epoch_batches(3, 1, 7, 3).tolist() == [[3, 5, 0], [6, 1, 2], [1, 2, 4]]
 

@@ -43,6 +43,17 @@ def test_it_learns(path: Path, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_without_shuffle_the_batches_are_in_order(path: Path, backend: str) -> None:
+    """Of 22 examples in eights the last batch begins at the fifteenth."""
+    whole, steps = opened(path, backend), opened(path, backend)
+    losses = [steps.train_step(X[i : i + 8], CLASSES[i : i + 8]) for i in (0, 8, 14, 0, 8, 14)]
+    assert whole.fit(X, CLASSES, 2, shuffle=False) == [float(np.mean(losses[:3])), float(np.mean(losses[3:]))]
+    for name, value in steps.variables.items():
+        np.testing.assert_array_equal(whole.variables[name], value, name)
+    assert opened(path, backend).fit(X, CLASSES) != [float(np.mean(losses[:3]))]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_labels_as_numbers_and_one_hot_are_the_same(path: Path, backend: str) -> None:
     numbers, one_hot = opened(path, backend), opened(path, backend)
     y = np.eye(3, dtype=np.float32)[CLASSES]
@@ -102,15 +113,21 @@ def test_the_learning_rate_is_a_variable(path: Path, backend: str) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda m: m.fit(X, CLASSES[:5]), DataError, "as many examples, at least one, but hold 22 and 5"),
-        (lambda m: m.fit(X[:0], CLASSES[:0]), DataError, "at least one, but hold 0 and 0"),
+        (lambda m: m.fit(X, CLASSES[:5]), DataError, r"as many examples, .* but are \(22, 8, 8, 3\) and \(5, 3\)"),
+        (lambda m: m.train_step(X, CLASSES[:5]), DataError, r"as many examples, .* but are \(22, .*\) and \(5, 3\)"),
+        (lambda m: m.fit(X[:0], CLASSES[:0]), DataError, r"at least one, but are \(0, 8, 8, 3\) and \(0, 3\)"),
+        (lambda m: m.infer(X[:0]), DataError, r"at least one example, but is \(0, 8, 8, 3\)"),
         (lambda m: m.fit(X, CLASSES + 1), DataError, "class numbers must be 0 to 2, but are 1 to 3"),
-        (lambda m: m.fit(X, CLASSES, 0), OptionError, "num_epochs must be a whole number, at least 1"),
-        (lambda m: m.fit(X, CLASSES, 1, 0), OptionError, "batch_size must be at least 1, but is 0"),
+        (lambda m: m.fit(X, CLASSES, 0), OptionError, "^epochs must be a whole number, at least 1"),
+        (lambda m: m.fit(X, CLASSES, 1, 0), OptionError, "batch_size must be a whole number, at least 1, but is 0"),
+        (lambda m: m.fit(X, CLASSES, 1, 2.5), OptionError, "batch_size must be a whole number, at least 1, but is 2.5"),
+        (lambda m: m.set_learning_rate(-1), OptionError, "0 or more and finite in float32, but is -1"),
+        (lambda m: m.set_learning_rate(float("nan")), OptionError, "0 or more and finite in float32, but is nan"),
+        (lambda m: m.set_learning_rate(1e39), OptionError, "0 or more and finite in float32, but is 1e\\+39"),
         (lambda m: m.train_step(X[:, 1:], CLASSES), ShapeError, r"x must have shape \('any', 8, 8, 3\)"),
         (lambda m: m.train_step(X, np.zeros((22, 4), np.float32)), ShapeError, r"y must have shape \('any', 3\)"),
         (lambda m: m.infer(X.astype(str)), ShapeError, "x must be float32"),
-        (lambda m: m.set_variables({"nothing": 1}), (ModelError, ShapeError), "nothing"),
+        (lambda m: m.set_variables({"nothing": 1}), ModelError, r"net.tflite has no variable 'nothing'; it has \["),
         (lambda m: m.run("predict", x=X), ModelError, "has no signature 'predict'"),
     ],
 )
@@ -159,6 +176,11 @@ def test_the_tutorial_s_files_do_not_run_on_litert() -> None:
     model = TrainingModel(GOLDEN / "dense_adam.tflite", backend="tflite")
     with pytest.raises(ModelError, match="run it with the numpy backend"):
         _ = model.variables
+
+
+def test_a_seed_below_zero(path: Path) -> None:
+    with pytest.raises(OptionError, match="seed must be 0 or more, but is -1"):
+        TrainingModel(path, seed=-1)
 
 
 def test_an_inference_file_is_no_training_model(tmp_path: Path) -> None:
