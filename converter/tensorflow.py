@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +17,25 @@ def tensorflow(why: str) -> Any:
     """TensorFlow, quiet. Raises MissingExtraError, which says what needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow
+        with _silence() if "tensorflow" not in sys.modules else contextlib.nullcontext():
+            import tensorflow
     except ImportError as e:
         raise missing_extra("tensorflow", why, "convert") from e
     return tensorflow
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on standard error, of C++ neither: importing TensorFlow tells there of GPUs whatever it is told."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextlib.contextmanager

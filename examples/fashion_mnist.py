@@ -112,8 +112,7 @@ network.save(given.out / "fashion.keras")
 # optimizer is the same SGD: it keeps nothing between steps, so the hand-over loses nothing.
 
 # %%
-from tflite_transfer.converter.make_trainable import TrainingOptions, make_trainable
-from tflite_transfer.converter.training.optimizers import SGD
+from tflite_transfer.converter import SGD, TrainingOptions, make_trainable
 
 options = TrainingOptions("categorical_crossentropy", SGD(RATE), class_names=CLASSES, batch_size=given.batch_size)
 file = make_trainable(network, given.out / "fashion.tflite", options, overwrite=True)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from examples.make_notebook import NOTEBOOK, SCRIPT, cells
 from tflite_transfer import TrainingModel
-from tflite_transfer.converter.make_trainable import make_trainable
+from tflite_transfer.converter import make_trainable
 from tflite_transfer.converter.tensorflow import tensorflow
 from tflite_transfer.idx import read_idx
 
