@@ -21,7 +21,7 @@ from tflite_transfer.images import ImageLike
 from tflite_transfer.learner import Learner
 from tflite_transfer.pool import close_when_leaving
 from tflite_transfer.prediction import Prediction, ranked
-from tflite_transfer.reference.tflite.any import load_trainable
+from tflite_transfer.reference.tflite.any import load_classifier
 from tflite_transfer.reference.tflite.errors import ClosedError, DataError, OptionError
 from tflite_transfer.reference.tflite.trainable import Trainable
 from tflite_transfer.samples import SampleStore, check_enough
@@ -44,7 +44,7 @@ class TransferLearningModel:
 
     Parameters
     ----------
-    model_dir : the folder of the five .tflite files, or a training model in one file that takes images
+    model_dir : the folder of the five .tflite files, or a training model in one file that tells classes of images
     classes : the classes' names, in the order of the labels' columns; by default those in the files
     backend : ``numpy`` (the reference) or ``tflite`` (LiteRT)
     num_threads : for the bottlenecks; by default one for each core this process may use
@@ -69,7 +69,7 @@ class TransferLearningModel:
             raise OptionError(f"seed must be 0 or more, but is {seed}.")
         self._state_path = None if state is None else check_state_path(Path(state))
         threads = num_threads or cores()
-        self._bundle = _with_batch(load_trainable(model_dir), batch_size)
+        self._bundle = _with_batch(load_classifier(model_dir), batch_size)
         self._classes = agree_classes(classes, self._bundle, str(model_dir))
         self._backend = open_backend(backend, self._bundle, threads)
         self._learner = Learner(self._backend, self._bundle, secrets.randbits(32) if seed is None else seed)

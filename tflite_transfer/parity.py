@@ -9,6 +9,7 @@ import numpy as np
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.backends.runner import open_runner
+from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 
@@ -23,10 +24,20 @@ class Parity:
 
 
 def compared(model: Trainable, params: Tree, content: bytes, x: Array, backend: str) -> Parity:
-    """The model with these parameters, and the exported file, both run by one backend on x (B, H, W, D)."""
-    runs, file = open_backend(backend, model), open_runner(backend, content)
-    theirs = runs.predict(params, runs.bottlenecks(x))
+    """The model with these parameters, and the exported file, both run by one backend on x (B, ...)."""
+    file = open_runner(backend, content)
     key = "image" if model.image_shape else "x"
     ours = np.concatenate([file.run("serving_default", **{key: row[None]})["output"] for row in x])
+    theirs = _inferred(model, params, x, backend)
     same = (ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()
     return Parity(backend, len(x), float(np.abs(ours - theirs).max()), float(same))
+
+
+def _inferred(model: Trainable, params: Tree, x: Array, backend: str) -> Array:
+    if isinstance(model, OneFile):
+        runs = open_runner(backend, model.content)
+        runs.assign(params)
+        infer = next(s for s in model.model.signatures if s.key == "infer")
+        return runs.run("infer", **{next(iter(infer.inputs)): x})[model.roles.infer.result]
+    five = open_backend(backend, model)
+    return five.predict(params, five.bottlenecks(x))

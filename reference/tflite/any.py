@@ -6,18 +6,24 @@ from pathlib import Path
 
 from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.one_file import load_one_file
+from tflite_transfer.reference.tflite.one_file import OneFile, load_one_file
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 
 def load_trainable(path: str | Path) -> Trainable:
-    """The five files of a folder, or a training model in one file that takes images. Raises ModelError."""
-    if not Path(path).is_file():
-        return load_bundle(path)
-    found = load_one_file(path)
+    """The five files of a folder, or a training model in one file. Raises ModelError."""
+    return load_one_file(path) if Path(path).is_file() else load_bundle(path)
+
+
+def load_classifier(path: str | Path) -> Trainable:
+    """``load_trainable``, if it tells classes of images. Raises ModelError."""
+    found = load_trainable(path)
+    loss = found.loss if isinstance(found, OneFile) else None
+    why = None
     if not found.image_shape:
-        raise ModelError(
-            f"{path} takes {found.bottleneck_shape} for each example, and no images: train it with "
-            "tflite_transfer.TrainingModel."
-        )
+        why = f"takes {found.bottleneck_shape} for each example, and no images"
+    elif loss is not None and not loss.endswith("categorical_crossentropy"):
+        why = f"learns by {loss}, and not classes"
+    if why is not None:
+        raise ModelError(f"{path} {why}: train it with tflite_transfer.TrainingModel.")
     return found

@@ -62,6 +62,13 @@ class OneFile(Trainable):
     model: Model
     roles: Roles
     sparse: bool
+    loss: str | None  # None where the file does not say
+
+    @property
+    def x(self) -> Tensor:
+        """What an example is given as: an image of the base, or the network's argument."""
+        call = self.roles.base or self.roles.infer
+        return _argument(self.model, call.key, call.argument)
 
 
 def load_one_file(path: str | Path) -> OneFile:
@@ -90,6 +97,7 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
         model=model,
         roles=roles,
         sparse=labels.dtype.kind in "iu",
+        loss=str(said.head.get("loss")) if said else None,
         id=said.bundle if said else hashlib.sha256(content).hexdigest()[:16],
         image_shape=image_of(x),
         bottleneck_shape=cached.free_shape[1:],

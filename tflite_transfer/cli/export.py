@@ -11,7 +11,7 @@ import typer
 
 from tflite_transfer.cli import options
 from tflite_transfer.cli.output import check_outputs, report
-from tflite_transfer.reference.tflite.errors import MissingExtraError, ModelError
+from tflite_transfer.reference.tflite.errors import MissingExtraError, ModelError, OptionError
 
 if TYPE_CHECKING:
     from tflite_transfer.backends.base import Array
@@ -78,9 +78,17 @@ def _examples(model: Trainable, data: Path | None) -> Array:
     import numpy as np
 
     from tflite_transfer.images import load_each, to_range, unreadable
+    from tflite_transfer.reference.tflite.one_file import OneFile
 
+    if data is not None and not model.image_shape:
+        raise OptionError("--data goes with a model of images; this one is compared on random numbers.")
+    rng = np.random.default_rng(0)
+    if isinstance(model, OneFile) and not model.image_shape:
+        x = model.x
+        shape = (EXAMPLES, *x.free_shape[1:])
+        return rng.random(shape).astype(x.dtype) if x.dtype.kind == "f" else rng.integers(2, size=shape).astype(x.dtype)
     if data is None:
-        pixels = list(np.random.default_rng(0).random((EXAMPLES, *model.image_shape), np.float32))
+        pixels = list(rng.random((EXAMPLES, *model.image_shape), np.float32))
     else:
         from tflite_transfer.dataset import read_folder, samples
 
