@@ -14,7 +14,9 @@ from tflite_transfer.reference.tflite.errors import BudgetError
 class Budget:
     """Limits of one run."""
 
-    bytes: int = 2**32  # of the values that are held at one time, and of what an operator, or unpacking, needs meanwhile
+    bytes: int = (
+        2**32
+    )  # of the values that are held at one time, and of what an operator, or unpacking, needs meanwhile
     operators: int = 10**7  # executed, those within loops each time
     trips: int = 10**6  # of all loops together
     seconds: float = math.inf  # on the clock, kept to within about a second; compiling a kernel, at first, counts too

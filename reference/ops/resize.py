@@ -70,7 +70,8 @@ def _size(x: Array, size: Array) -> tuple[int, int]:
     h, w = numbers(size)
     if min(h, w, *x.shape[1:3]) < 1:
         raise ValueError(f"an image of {x.shape[1:3]} pixels is to have {h} x {w}")
-    within_limit((b, h, max(w, x.shape[2]), c), 8 * x.itemsize)  # with what is made on the way
+    on_the_way = 64 if x.dtype.kind in "iu" else 8 * x.itemsize
+    within_limit((b, h, max(w, x.shape[2]), c), on_the_way)
     return h, w
 
 

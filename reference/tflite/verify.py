@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import Model, Operator, Subgraph, Tensor
+from tflite_transfer.reference.tflite.graph import DTYPES, Model, Operator, Subgraph, Tensor
 from tflite_transfer.reference.tflite.operators import tensor_faults
 from tflite_transfer.reference.tflite.options import option_faults
+from tflite_transfer.reference.tflite.sparsity import checked
 from tflite_transfer.reference.tflite.texts import unpacked
 
 _STORED = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-(2**15), 2**15 - 1)}  # types of quantised numbers
@@ -108,7 +109,13 @@ class _Written:
 
 
 def _whole(model: Model, place: str, tensor: Tensor) -> None:
-    """The texts of a constant and the scales of a quantised tensor."""
+    """The texts of a constant, the places of a sparse one's values, and the scales of a quantised tensor."""
+    sparsity = tensor.extra.get("sparsity")
+    if sparsity and tensor.data is not None and tensor.type in DTYPES:
+        try:
+            checked(tensor.data.nbytes // DTYPES[tensor.type].itemsize, tensor.shape, sparsity)
+        except ValueError as e:
+            raise _damaged(model, place, f"cannot be read: {e}") from e
     if tensor.type == "STRING" and tensor.data is not None:
         try:
             unpacked(tensor.data, tensor.shape)

@@ -8,20 +8,38 @@ from typing import Any
 import numpy as np
 
 from tests.attacks.giants import F32, I32, IMAGE, POOL, SIDE, SQUARE, WINDOW, N, floats, stored, whole
+from tests.parity.cases.quantized_recurrent import MEMORY, TANH, between, cell, state
 from tests.parity.operators import Array, Case, Given, Out, case, fixed
+
+BYTES = Out("INT8", 0.1)
 
 
 def cases() -> Iterator[Case]:
     for dtype in (np.int8, np.int16):
         yield from _stored(dtype)
+    yield from _recurrent()
+
+
+def _recurrent() -> Iterator[Case]:
+    units, batch = 64, N // 64
+    scales = {"fused_activation_function": TANH, "out": BYTES, "intermediates": between(0.1, 0)}
+    for opcode, shape in (("LSTM", (batch,)), ("UNIDIRECTIONAL_SEQUENCE_LSTM", (batch // 16, 16))):
+        states = state(np.int8, shape[0], units, scale=0.1), state(np.int16, shape[0], units, scale=MEMORY)
+        yield case(opcode, stored(*shape, units), *cell(units, units), *states, *[None] * 4, **scales)
+    times = Given(np.ones((units, 4), np.int16), True, np.array(0.1, F32), np.array(0))
+    memory = state(np.int16, batch, 4 * units, scale=0.1)
+    options = {"rank": 1, "fused_activation_function": 1}
+    yield case(
+        "SVDF", stored(batch, units), stored(units, units, in_file=True), times, None, memory, out=BYTES, **options
+    )
 
 
 def _stored(dtype: Any) -> Iterator[Case]:
     kind, square = np.dtype(dtype).name.upper(), stored(*SQUARE, dtype=dtype)
     x, out = stored(N, dtype=dtype), Out(kind, 0.1)
-    for opcode in ["RELU", "RELU6", "ABS", "EXP", "LOG", "RSQRT", "SQRT"] + ["ELU"] * (kind == "INT8"):
+    for opcode in ["RELU", "RELU6", "ABS", "EXP", "LOG", "RSQRT", "SQRT"] + ["ELU", "GELU"] * (kind == "INT8"):
         yield case(opcode, x, out=out)
-    for opcode in ["ADD", "SUB", "MUL", "MAXIMUM", "PRELU"] + ["DIV", "SQUARED_DIFFERENCE"] * (kind == "INT8"):
+    for opcode in ["ADD", "SUB", "MUL", "MAXIMUM"] + ["DIV", "SQUARED_DIFFERENCE", "PRELU"] * (kind == "INT8"):
         yield case(opcode, x, x, out=out)
     yield case("LEAKY_RELU", x, out=out, alpha=0.1)
     yield case("ADD", stored(SIDE, 1, dtype=dtype), stored(1, SIDE, dtype=dtype), out=out)
@@ -48,9 +66,19 @@ def _stored(dtype: Any) -> Iterator[Case]:
     yield case("RESIZE_BILINEAR", stored(1, 4, 4, 16, dtype=dtype), fixed(IMAGE[1:3]), out=out)
     yield case("RESIZE_BILINEAR", stored(1, 1, SIDE, 4, dtype=dtype), fixed([SIDE // 2, 1]), out=out)
     yield case("CONCATENATION", square, square, out=out, axis=1)
+    one = Given(np.array(1, dtype), True, np.array(0.1, F32), np.array(0))
+    yield case("SCATTER_ND", whole(N, 1, most=9), x, fixed([N]), out=out)
+    yield case("SPARSE_TO_DENSE", whole(N, 1, most=9), fixed([N]), x, one, out=out)
+    yield case("ONE_HOT", whole(4), fixed(N // 4), one, one, axis=-1, out=out)
+    yield case("MATRIX_DIAG", stored(SIDE, dtype=dtype), out=out)
+    yield case("FILL", fixed([N]), one, out=out)
+    yield case(
+        "SPACE_TO_BATCH_ND", stored(1, 2, 2, 1, dtype=dtype), fixed([2, 2]), fixed([[SIDE, 0], [0, SIDE]]), out=out
+    )
+    yield case("REDUCE_PROD", stored(4, N // 4, dtype=dtype), fixed([0]), out=out)
     around = fixed([[1, 1], [1, 1]])
     yield case("PAD", square, around, out=out)
-    yield case("PADV2", square, around, Given(np.array(1, dtype), True, np.array(0.1, F32), np.array(0)), out=out)
+    yield case("PADV2", square, around, one, out=out)
 
 
 def flex() -> Iterator[tuple[str, tuple[Array, ...], dict[str, Any]]]:

@@ -89,8 +89,8 @@ def peak(data: bytes, given: list[Array], budget: int, jit: bool) -> tuple[bool,
 # What makes nothing of its own, or stands in files of several operators only: see test_what_is_kept_... in test_budget.
 ELSEWHERE = set(
     """
-    ASSIGN_VARIABLE BROADCAST_ARGS CALL CALL_ONCE HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE IF RANK
-    READ_VARIABLE SHAPE VAR_HANDLE WHILE FlexBroadcastGradientArgs FlexRestore FlexSave
+    ASSIGN_VARIABLE BROADCAST_ARGS CALL CALL_ONCE DENSIFY HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE IF
+    RANK READ_VARIABLE SHAPE VAR_HANDLE WHILE FlexBroadcastGradientArgs FlexRestore FlexSave
     """.split()  # noqa: SIM905
 )
 
