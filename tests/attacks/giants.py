@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,17 @@ COMPARED = "EQUAL NOT_EQUAL LESS LESS_EQUAL GREATER GREATER_EQUAL"
 BINARY += " STABLEHLO_ADD STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_MULTIPLY"
 
 
+@cache  # arrays of one shape are one array
 def floats(*shape: int) -> Array:
     return RNG.random(shape, F32) + F32(0.1)
 
 
+@cache
 def whole(*shape: int, most: int = 100) -> Array:
     return RNG.integers(1, most, shape).astype(I32)
 
 
+@cache
 def stored(*shape: int, dtype: Any = np.int8, in_file: bool = False) -> Given:
     values = RNG.integers(1, 100, shape).astype(dtype)
     return Given(values, in_file, np.array(0.1, F32), np.array(0))

@@ -1,8 +1,9 @@
-"""Operators that would go on for many seconds, on arrays of 64 MB at the most."""
+"""Operators that would go on for many seconds, on arrays of 64 MB at the most, which take no memory themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,21 +13,22 @@ from tests.parity.operators import Array, Case, Given, Out, case, fixed, state
 BIT8 = Out("INT8", 0.1)
 
 
-def ones(*shape: int) -> Array:
-    return np.ones(shape, F32)
+def ones(*shape: int, dtype: Any = F32) -> Array:
+    """One number, broadcast."""
+    return np.broadcast_to(dtype(1), shape)
 
 
 def stored(*shape: int) -> Given:
-    return Given(np.ones(shape, np.int8), False, np.array(0.1, F32), np.array(0))
+    return Given(ones(*shape, dtype=np.int8), False, np.array(0.1, F32), np.array(0))
 
 
 def cases() -> Iterator[Case]:
     """Each would take 2 seconds or more on one core."""
-    whole = np.ones((2**10, 2**10), I32)
+    whole = ones(2**10, 2**10, dtype=I32)
     yield case("FULLY_CONNECTED", ones(4096, 4096), ones(4096, 4096), None)
     yield case("FULLY_CONNECTED", ones(4096, 4096), Given(ones(4096, 4096), in_file=True), None)
     yield case("BATCH_MATMUL", whole, whole)
-    yield case("BATCH_MATMUL", np.ones((4096, 64, 64), I32), np.ones((4096, 64, 64), I32))
+    yield case("BATCH_MATMUL", ones(4096, 64, 64, dtype=I32), ones(4096, 64, 64, dtype=I32))
     yield case("BATCH_MATMUL", stored(4096, 4096), stored(4096, 4096), out=BIT8)
     yield case("CONV_2D", ones(1, 64, 64, 4096), ones(4096, 1, 1, 4096), None, **WINDOW)  # one tap
     yield case("CONV_2D", ones(1, 1024, 1024, 4), ones(4, 63, 63, 4), None, **WINDOW)
