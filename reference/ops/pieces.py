@@ -48,18 +48,21 @@ def is_large(arrays: Sequence[Array], how: Pieces) -> bool:
     return values * how.bytes > ROOM
 
 
-def in_pieces(function: Callable[..., Array], arrays: Sequence[Array], how: Pieces) -> Array:
+def in_pieces(
+    function: Callable[..., Array], arrays: Sequence[Array], how: Pieces, dtype: np.dtype[Any] | None = None
+) -> Array:
     """``function(*arrays)``, which looks at each element alone, or at each row of the last axes.
 
-    Arrays are broadcast, as the function itself does it. (...), (...) -> (...).
+    Arrays are broadcast, as the function itself does it. (...), (...) -> (...), of type ``dtype``, if that is known.
     """
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     cut = len(shape) - how.whole
     row = math.prod(shape[cut:])
     within_limit((row,), how.bytes)
     most = max(ROOM // how.bytes // max(row, 1), 1)
-    corner = function(*(a[(*[slice(2)] * a.ndim, ...)] for a in arrays))  # it may refuse the shapes
-    result = np.empty(within_limit(shape, corner.itemsize), corner.dtype)
+    if dtype is None:
+        dtype = function(*(a[(*[slice(2)] * a.ndim, ...)] for a in arrays)).dtype  # it may refuse the shapes, too
+    result = np.empty(within_limit(shape, dtype.itemsize), dtype)
     for piece in pieces(shape[:cut], most):
         in_time()
         result[piece] = function(*(_part(a, piece, len(shape)) for a in arrays))
