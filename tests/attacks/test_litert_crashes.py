@@ -87,7 +87,6 @@ FILES = {  # what it tried: the file, what LiteRT does
     ),
     "a convolution of channels without a bias": (short(window("DEPTHWISE_CONV_2D"), 2), DIES),
     "a shape that is left out": (left_out(one("RESHAPE", (3,), SHAPE, new_shape=[3]), 1), DIES),
-    "a part that is left out": (left_out(one("CONCATENATION", (2, 3), (2, 3), axis=1), 1), DIES),
     "an LSTM without the bias of a gate": (lstm(without=12), DIES),
     "a window of -2^31 pixels": (window("AVERAGE_POOL_2D", filter_height=-(2**31)), DIES),
     "a number that is to be a resource": (tensor(one("RESHAPE", (3,), new_shape=[3]), 1, type="RESOURCE"), DIES),

@@ -29,16 +29,16 @@ def chain(*opcodes: str, kind: str = "FLOAT32", **options: Any) -> GraphBuilder:
 
 
 def test_all_missing_operators_are_named_at_once():
-    g = chain("SKIP_GRAM", "RELU", "DENSIFY", "SKIP_GRAM")
+    g = chain("SKIP_GRAM", "RELU", "CONCAT_EMBEDDINGS", "SKIP_GRAM")
     g.operators.append(Operator("CUSTOM", (0,), (g.tensor("z", (3,)),), custom_code="FlexErf"))
     with pytest.raises(
         UnsupportedOpError,
         match=r"^the model needs 3 operator\(s\) that the NumPy backend does not have: "
-        r"DENSIFY, FlexErf, SKIP_GRAM\. Run it with the TFLite backend \(--backend tflite\), "
+        r"CONCAT_EMBEDDINGS, FlexErf, SKIP_GRAM\. Run it with the TFLite backend \(--backend tflite\), "
         r"or add them to reference/ops/table\.py\.$",
     ) as e:
         Interpreter(g.model("run"))
-    assert e.value.missing == ("DENSIFY", "FlexErf", "SKIP_GRAM")
+    assert e.value.missing == ("CONCAT_EMBEDDINGS", "FlexErf", "SKIP_GRAM")
 
 
 def missing(model: Model) -> tuple[str, ...]:
