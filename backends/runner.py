@@ -10,7 +10,6 @@ import numpy as np
 
 from tflite_transfer.backends.tflite import first_line, interpreter_class
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.plan import check_arity
 from tflite_transfer.reference.signatures import Names, arguments, names
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Array, Signature
@@ -55,7 +54,6 @@ class LiteRTRunner:
         content, name = (source, "the model") if isinstance(source, bytes) else (_content(source), source.name)
         self.model = read(content, name)
         verify(self.model)
-        check_arity(self.model)
         self._runners: dict[str, Any] = {}
         self._resize = resize
         try:

@@ -10,7 +10,6 @@ import numpy as np
 
 from tflite_transfer.backends.base import Array
 from tflite_transfer.backends.graphs import GraphBackend
-from tflite_transfer.reference.plan import check_arity
 from tflite_transfer.reference.tflite.bundle import ROLES, Bundle
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError, missing_extra
 from tflite_transfer.reference.tflite.graph import Operator
@@ -23,8 +22,6 @@ class TFLiteBackend(GraphBackend):
 
     def __init__(self, bundle: Bundle, num_threads: int | None = None) -> None:
         super().__init__(bundle)
-        for model in bundle.models.values():
-            check_arity(model)
         self._models = {role: _Model(role, bundle.contents[role], num_threads) for role in ROLES}
 
     def run(self, role: str, *values: Any) -> Sequence[Array]:

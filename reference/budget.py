@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+from tflite_transfer.reference.ops.limit import Allowance
 from tflite_transfer.reference.tflite.errors import BudgetError
 
 
@@ -13,32 +14,29 @@ from tflite_transfer.reference.tflite.errors import BudgetError
 class Budget:
     """Limits of one run."""
 
-    bytes: int = 2**32  # of the values that are held at one time; one operator, or unpacking, makes no more either
+    bytes: int = 2**32  # of the values held at one time, and of what an operator, or unpacking, needs meanwhile
     operators: int = 10**7  # executed, those within loops each time
     trips: int = 10**6  # of all loops together
-    seconds: float = math.inf  # on the clock: compiling a kernel, at its first use, counts too
+    seconds: float = math.inf  # on the clock, kept to within about a second; compiling a kernel, at first, counts too
 
 
-@dataclass
-class Room:
-    """Bytes that a model's constants may still take."""
-
-    bytes: int
+class Room(Allowance):
+    """What a model's constants, and what is computed of them, may still take."""
 
     def take(self, size: int) -> None:
-        """So many of them. Raises ValueError."""
+        """So many bytes of it. Raises ValueError."""
         self.bytes -= size
         if self.bytes < 0:
             raise ValueError("its constants take more memory than the budget, or the file's size, allows")
 
 
-class Meter:
-    """What a run has used so far. Every method raises BudgetError once there is none left."""
+class Meter(Allowance):
+    """What a run has left. Every method raises BudgetError once there is none."""
 
     def __init__(self, budget: Budget, source: str) -> None:
+        super().__init__(budget.bytes, time.monotonic() + budget.seconds)
         self.budget, self._source = budget, source
-        self._operators = self._trips = self._bytes = 0
-        self.deadline = time.monotonic() + budget.seconds
+        self._operators = self._trips = 0
 
     def operator(self) -> None:
         """Another operator begins."""
@@ -55,9 +53,9 @@ class Meter:
             raise self._over("trips", self.budget.trips)
 
     def hold(self, size: int) -> None:
-        """So many bytes more are held; fewer, if negative."""
-        self._bytes += size
-        if self._bytes > self.budget.bytes:
+        """So many bytes more are held; fewer, if negative, which is no error even where too many are left."""
+        self.bytes -= size
+        if size > 0 and self.bytes < 0:
             raise self._over("bytes", self.budget.bytes)
 
     def _over(self, what: str, limit: float) -> BudgetError:

@@ -96,7 +96,7 @@ class Interpreter:
         found = names(self.model, signature)
         values = self._values(found, inputs)
         with self._turn():
-            results = self._own(values, self._run().call(found.subgraph, values))
+            results = self._own_results(found.subgraph, values)
         by_number = dict(zip(self.model.subgraphs[found.subgraph].outputs, results, strict=True))
         return {name: by_number[i] for name, i in found.outputs.items()}
 
@@ -124,7 +124,7 @@ class Interpreter:
             raise ShapeError(f"{self.model.source} takes {len(graph.inputs)} inputs, but was given {len(values)}.")
         given = [fitted(graph.tensors[i], v, resize=self.resize) for i, v in zip(graph.inputs, values, strict=True)]
         with self._turn():
-            return self._own(given, self._run().call(0, given))
+            return self._own_results(0, given)
 
     def forget(self) -> None:
         """Back to the file's own state: variables, hash tables and random numbers begin anew."""
@@ -142,12 +142,17 @@ class Interpreter:
         by_number = {i: given[name] for name, i in found.inputs.items()}
         return [by_number[i] for i in self.model.subgraphs[found.subgraph].inputs]
 
-    def _own(self, values: Sequence[Array], results: Sequence[Any]) -> list[Array]:
-        """The results in memory of their own: not an input's, a constant's or a variable's."""
+    def _own_results(self, number: int, values: Sequence[Array]) -> list[Array]:
+        """A sub-graph's results in memory of their own: not an input's, a constant's or a variable's."""
+        run = self._run()
+        results = run.call(number, values)
         if any(isinstance(r, Handle) for r in results):
             raise ModelError(f"{self.model.source} gives a resource, which has no value outside of it.")
         kept = self._constants.union(map(id, (*values, *self._memory.variables.held())))
-        return [r if r.base is None and id(r) not in kept else r.copy() for r in map(np.asarray, results)]
+        arrays = [np.asarray(r) for r in results]
+        shared = [r.base is not None or id(r) in kept for r in arrays]
+        run.meter.hold(sum(r.nbytes * (1 + s) for r, s in zip(arrays, shared, strict=True)))
+        return [r.copy() if s else r for r, s in zip(arrays, shared, strict=True)]
 
 
 def _check_operators(model: Model) -> None:

@@ -67,11 +67,18 @@ class Variables(MutableMapping[str, Array]):
         """The values themselves, not to be changed."""
         return list(self._values.values())
 
-    def assign(self, handle: Handle, value: Array) -> int:
-        """ASSIGN_VARIABLE, of any shape. Returns how many bytes more the variable takes than before."""
-        old = self._values.get(handle.name)
-        new = self._values[handle.name] = np.array(value)  # a copy: what is assigned may be the caller's, or a result
-        return new.nbytes - (0 if old is None else old.nbytes)
+    def size(self, handle: Handle) -> int:
+        """The bytes of a variable's value; 0 before any assignment."""
+        value = self._values.get(handle.name)
+        return 0 if value is None else value.nbytes
+
+    def assign(self, handle: Handle, value: Array) -> None:
+        """ASSIGN_VARIABLE, of any shape."""
+        self._values.pop(handle.name, None)  # first: there may be no room for both
+        self._values[handle.name] = np.array(value)  # a copy: what is assigned may be the caller's, or a result
+
+
+ENTRY = 300  # bytes for a key and a value of a hash table, as Python's objects
 
 
 @dataclass
@@ -84,6 +91,11 @@ class Memory:
     turn: threading.RLock = field(default_factory=threading.RLock)  # held by a run that changes any of this
     streams: dict[tuple[int, int], Any] = field(default_factory=dict)  # random numbers, by sub-graph and operator
     states: dict[tuple[int, int], tuple[Array, ...]] = field(default_factory=dict)  # of recurrent operators, likewise
+
+    @property
+    def nbytes(self) -> int:
+        """What it all takes; states take what the file's variable tensors do, which the plan has counted."""
+        return self.variables.nbytes + ENTRY * sum(map(len, self.tables.values()))
 
 
 def handle_name(container: str | None, shared_name: str | None) -> str:

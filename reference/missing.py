@@ -8,7 +8,6 @@ from tflite_transfer.reference.binding import activation_name, attributes, is_na
 from tflite_transfer.reference.flex.table import TEXTS
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.table import HOLDERS, INT4_MOVES, TABLE
-from tflite_transfer.reference.tflite.enums import PADDINGS
 from tflite_transfer.reference.tflite.graph import DTYPES, Operator, Subgraph, Tensor
 
 _CUSTOM = 1  # QuantizationDetails: what another program wrote for itself
@@ -40,12 +39,10 @@ def missing_of(graph: Subgraph, operator: Operator) -> Iterator[str]:
     yield from _types(graph, operator)
     accepted, options = parameters(kernel), operator.options
     if operator.opcode == "CUSTOM":
-        options = {k: v for k, v in attributes(operator).items() if k not in _NODE_NO_EFFECT and k[0] != "_"}
+        options = {k: v for k, v in attributes(operator).items() if k not in _NODE_NO_EFFECT and not k.startswith("_")}
     for name, value in options.items():
         if name not in accepted and name not in (*_NO_EFFECT, "fused_activation_function") and value:
             yield f"{operator.name} with {name}={value}"
-    if operator.options.get("padding", 0) not in range(len(PADDINGS)):
-        yield f"{operator.name} with padding={operator.options['padding']}"
     inner = ("TANH",) if "fused_activation_function" in accepted else ()  # of a recurrent cell
     if activation_name(operator) not in ("NONE", *ACTIVATIONS, *inner):
         yield f"{operator.name} with activation {activation_name(operator)}"

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.binding import Kernel, activation_of, is_hybrid, kernel_of, options_of
+from tflite_transfer.reference.binding import Kernel, activation_of, is_hybrid, is_quantised, kernel_of, options_of
 from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.constants import constant, is_widened, zeros
-from tflite_transfer.reference.ops.limit import DEADLINE, MOST, in_time, within_limit
+from tflite_transfer.reference.cost import cost_of, pieces_of
+from tflite_transfer.reference.ops.limit import ALLOWED, FREE, in_time
 from tflite_transfer.reference.step import Step, execute
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Subgraph
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph
 
-FOLDED = 2**26  # bytes that folding and widening may add, beside four times the constants: float16 weights double
+FOLDED = 2**26  # bytes that folding may add, beside
+GROWN = 8  # times the constants: int8 weights as float32, and these once more as a kernel reads them
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,27 @@ def plans(model: Model, fast: Mapping[str, Kernel], budget: Budget, room: Room) 
     """Every sub-graph, bound and folded within a budget; ``fast`` goes before the plain table. Raises ModelError."""
     constants = [t.data for graph in model.subgraphs for t in graph.tensors if t.data is not None]
     stored = sum({id(a if a.base is None else a.base): a.nbytes for a in constants}.values())
-    room = Room(min(FOLDED + 4 * stored, room.bytes))
-    deadline = DEADLINE.set(time.monotonic() + budget.seconds)
+    room = Room(min(FOLDED + GROWN * stored, room.bytes), time.monotonic() + budget.seconds)
+    token = ALLOWED.set(room)
     try:
         return [_plan(model, number, fast, room) for number in range(len(model.subgraphs))]
     finally:
-        DEADLINE.reset(deadline)
+        ALLOWED.reset(token)
 
 
 def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> Plan:
     graph = model.subgraphs[number]
-    every = tuple(_bind(model.source, number, graph, fast))
+    every = tuple(_bind(number, graph, fast))
     try:
         fixed = _constants(graph, every, room)
     except (ValueError, LookupError, MemoryError) as e:
         raise ModelError(f"{model.source} is damaged: a constant cannot be read: {e}.") from e
     unfolded, constants = _fold(model, graph, every, fixed, room)
-    steps = {s.number: _prepared(s, constants) for s in unfolded}
+    steps = {s.number: _prepared(s, constants, room) for s in unfolded}
     return Plan(graph, tuple(steps.values()), constants, tuple(steps.get(s.number, s) for s in every), fixed)
 
 
-def _bind(source: str, number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:
+def _bind(number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:
     last_use = {t: n for n, o in enumerate(graph.operators) for t in (*o.inputs, *o.outputs)}
     keep = {*graph.inputs, *graph.outputs, *(i for i, t in enumerate(graph.tensors) if t.data is not None), -1}
     released: dict[int, list[int]] = {}
@@ -68,49 +68,14 @@ def _bind(source: str, number: int, graph: Subgraph, fast: Mapping[str, Kernel])
             released.setdefault(n, []).append(t)
     for n, operator in enumerate(graph.operators):
         kernel = kernel_of(graph, operator, fast)
-        check_wiring(source, n, operator, kernel)
         options = options_of(graph, operator, kernel, (number, n))
         wide = {i for i in operator.inputs if is_widened(graph.tensors[i])} if is_hybrid(graph, operator) else set()
         inputs = tuple(i + len(graph.tensors) if i in wide else i for i in operator.inputs)
         types = tuple(DTYPES.get(graph.tensors[i].type) for i in operator.outputs)
         activation = activation_of(operator, options)
-        yield Step(n, operator, inputs, kernel, options, activation, types, tuple(released.get(n, ())))
-
-
-def check_arity(model: Model) -> None:
-    """``check_wiring`` of all operators that have a function here: LiteRT crashes where an input is missing."""
-    for graph in model.subgraphs:
-        for n, operator in enumerate(graph.operators):
-            with suppress(KeyError):
-                check_wiring(model.source, n, operator, kernel_of(graph, operator))
-
-
-def check_wiring(source: str, number: int, operator: Operator, kernel: Kernel) -> None:
-    """Refuse an operator that lacks an input which its function needs, or has inputs or outputs that it does not.
-
-    Raises ModelError.
-    """
-    needed, most, single = _arity(kernel)
-    given = sum(i >= 0 for i in operator.inputs[:needed])
-    if given < needed or len(operator.inputs) > most or (single and len(operator.outputs) != 1):
-        raise ModelError(
-            f"{source} is damaged: operator {number} ({operator.name}) has {len(operator.inputs)} inputs, {given} of "
-            f"the {needed} that it needs, and {len(operator.outputs)} outputs."
-        )
-
-
-@cache
-def _arity(kernel: Kernel) -> tuple[int, float, bool]:
-    """How many inputs a function cannot do without, the most it takes, and whether it has one result.
-
-    A function of several results says so by its return type, a tuple.
-    """
-    signature = inspect.signature(kernel)
-    given = [p for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
-    several = any(p.kind is p.VAR_POSITIONAL for p in given)
-    needed = sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in given)
-    most = float("inf") if several else len(given)
-    return needed, most, not str(signature.return_annotation).startswith("tuple")
+        stored, release = is_quantised(graph, operator), tuple(released.get(n, ()))
+        cost, pieces = cost_of(operator.name, stored=stored), pieces_of(operator.name, stored=stored)
+        yield Step(n, operator, inputs, kernel, options, activation, types, release, cost, pieces)
 
 
 def _constants(graph: Subgraph, steps: Iterable[Step], room: Room) -> dict[int, Array]:
@@ -126,8 +91,7 @@ def _constants(graph: Subgraph, steps: Iterable[Step], room: Room) -> dict[int, 
             room.take(4 * math.prod(tensor.shape) if i >= count else 0)
             values[i] = constant(tensor, wide=i >= count)
         elif tensor and i % count not in written and tensor.is_variable:  # an LSTM's state: zeros at first
-            size = DTYPES[tensor.type].itemsize
-            room.take(size * math.prod(within_limit(tensor.shape, size)))
+            room.take(DTYPES[tensor.type].itemsize * math.prod(tensor.shape))
             values[i] = zeros(tensor)
     return values
 
@@ -142,7 +106,7 @@ def _fold(
         results = None
         in_time()
         if room.bytes > 0 and not step.impure and all(i in known or i == -1 for i in step.inputs):
-            results = _small_results(step, [known.get(i) for i in step.inputs], model.source, room.bytes)
+            results = _small_results(step, [known.get(i) for i in step.inputs], model.source, room)
         if results is None:
             left.append(step)
         else:
@@ -152,22 +116,28 @@ def _fold(
     return left, {i: v for i, v in known.items() if i in needed}
 
 
-def _small_results(step: Step, inputs: list[Any], source: str, room: int) -> tuple[Any, ...] | None:
+def _small_results(step: Step, inputs: list[Any], source: str, room: Room) -> tuple[Any, ...] | None:
     """What a step makes of constants, or None where that takes too much room, or fails: a run will tell."""
-    limit = MOST.set(room)
+    room.cost = step.cost
     try:
         return execute(step, inputs, source)
     except ModelError:
         return None
-    finally:
-        MOST.reset(limit)
 
 
-def _prepared(step: Step, constants: Mapping[int, Array]) -> Step:
+def _prepared(step: Step, constants: Mapping[int, Array], room: Room) -> Step:
     """``step`` with its second input, if constant, in the layout that its kernel wants: made once, not at each run."""
     prepare = getattr(step.kernel, "prepare", None)
     value = constants.get(step.inputs[1]) if prepare is not None else None
     if prepare is None or value is None or value.dtype != np.float32 or value.ndim < 2 or value.size == 0:
         return step
-    packed = prepare(value)
-    return step if packed is None else replace(step, kernel=partial(step.kernel, packed=packed))
+    in_time()
+    room.cost = FREE
+    try:
+        packed = prepare(value)
+    except ValueError:  # it takes too much room: each run makes it, if it can
+        return step
+    if packed is None:
+        return step
+    room.bytes -= packed.nbytes
+    return replace(step, kernel=partial(step.kernel, packed=packed))

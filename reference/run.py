@@ -11,7 +11,7 @@ import numpy as np
 
 from tflite_transfer.reference.budget import Budget, Meter
 from tflite_transfer.reference.memory import Memory
-from tflite_transfer.reference.ops.limit import DEADLINE, MOST
+from tflite_transfer.reference.ops.limit import ALLOWED
 from tflite_transfer.reference.plan import Plan
 from tflite_transfer.reference.step import Step, Value, execute
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -49,7 +49,7 @@ class Run:
     ) -> None:
         self.folder = folder  # that a path in the model may not leave
         self.model, self.memory, self.meter = model, memory, Meter(budget, model.source)
-        self.meter.hold(memory.variables.nbytes)
+        self.meter.hold(memory.nbytes)
         self._plans, self._observe = plans, observe
 
     def call(self, number: int, values: Sequence[Value]) -> tuple[Value, ...]:
@@ -61,20 +61,20 @@ class Run:
             )
         steps, constants = (plan.steps, plan.constants) if self._observe is None else (plan.every, plan.fixed)
         held: dict[int, Value] = {**constants, **dict(zip(plan.graph.inputs, values, strict=True))}
-        limit, deadline = MOST.set(self.meter.budget.bytes), DEADLINE.set(self.meter.deadline)
         room = 0
+        token = ALLOWED.set(self.meter)
         try:
             for step in steps:
                 room += self._execute(number, step, held)
             return tuple(held[i] for i in plan.graph.outputs)
         finally:
-            MOST.reset(limit)
-            DEADLINE.reset(deadline)
-            self.meter.hold(-room)  # raises, where other values are over the budget still
+            ALLOWED.reset(token)
+            self.meter.hold(-room)
 
     def _execute(self, number: int, step: Step, held: dict[int, Value]) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
         self.meter.operator()
+        self.meter.cost = step.cost
         inputs = [held[i] if i >= 0 else None for i in step.inputs]
         results = execute(step, inputs, self.model.source, run=self)
         if self._observe is not None:

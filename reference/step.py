@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tflite_transfer.reference.binding import Kernel, parameters
+from tflite_transfer.reference.ops.limit import FREE, Cost, affordable, within_twice
+from tflite_transfer.reference.ops.pieces import Pieces, in_pieces, is_large
 from tflite_transfer.reference.tflite.errors import ModelError, TransferError
 from tflite_transfer.reference.tflite.graph import Operator
 
@@ -33,6 +36,8 @@ class Step:
     activation: Kernel | None
     types: tuple[np.dtype[Any] | None, ...]  # of the outputs; None for strings and resources
     release: tuple[int, ...]
+    cost: Cost = FREE
+    pieces: Pieces | None = None
 
     @property
     def impure(self) -> bool:
@@ -49,10 +54,7 @@ def execute(step: Step, inputs: Sequence[Value], source: str, **more: Any) -> tu
     """A step's results. Raises ModelError, which names the operator and the shapes."""
     try:
         with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
-            result = step.kernel(*inputs, **step.options, **(more if step.impure else {}))
-            results = result if isinstance(result, tuple) else (result,)
-            if step.activation is not None:
-                results = tuple(step.activation(r) for r in results)
+            results = _results(step, inputs, more if step.impure else {})
         _check_types(step, results)
         return results
     except TransferError:
@@ -60,6 +62,21 @@ def execute(step: Step, inputs: Sequence[Value], source: str, **more: Any) -> tu
     except FAILURES as e:
         shapes = [None if a is None else np.shape(a) for a in inputs]
         raise ModelError(f"{source}: {step.place} cannot run on shapes {shapes}: {e}") from e
+
+
+def _results(step: Step, inputs: Sequence[Value], more: Mapping[str, Any]) -> tuple[Value, ...]:
+    kernel, activation = step.kernel, step.activation
+    affordable(inputs)
+    if step.pieces is not None and is_large(inputs, step.pieces):
+        return (in_pieces(partial(_activated, step), inputs, step.pieces),)
+    result = kernel(*inputs, **step.options, **more)
+    results = result if isinstance(result, tuple) else (result,)
+    return results if activation is None else tuple(activation(within_twice(r)) for r in results)
+
+
+def _activated(step: Step, *inputs: Value) -> Value:
+    result = step.kernel(*inputs, **step.options)
+    return result if step.activation is None else step.activation(result)
 
 
 def _check_types(step: Step, results: tuple[Value, ...]) -> None:

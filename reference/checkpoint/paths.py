@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 from tflite_transfer.reference.tflite.errors import StateError
 
+_UNSEEN = ("Cc", "Zl", "Zp")  # Unicode's control characters, line and paragraph separators
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes: Linux's, and no less than other systems'
 
 
 def confined(path: str | bytes, folder: Path) -> Path:
     """The place of ``path`` in ``folder``, with links followed. Raises StateError if it is not in there.
 
-    A relative path begins at the folder. ``..`` is refused wherever it leads. What is checked is what the disk holds
-    now: the folder must be one where nobody else can put links meanwhile.
+    A relative path begins at the folder. ``..`` is refused wherever it leads, and so is what nobody would call a file:
+    control characters, which a terminal obeys when the name is listed, and bytes that are no UTF-8 text. What is
+    checked is what the disk holds now: the folder must be one where nobody else can put links meanwhile.
     """
     try:
         inner, root = _place(os.fsencode(path)), folder.resolve(strict=True)
@@ -34,6 +37,12 @@ def _place(path: bytes) -> Path:
         raise ValueError("it is empty")
     if b"\0" in path:
         raise ValueError("it holds a NUL byte")
+    try:
+        text = path.decode()
+    except UnicodeDecodeError as e:
+        raise ValueError("it is not UTF-8") from e
+    if any(unicodedata.category(c) in _UNSEEN for c in text):
+        raise ValueError("it holds control characters or line breaks")
     if b".." in names:
         raise ValueError("it holds '..'")
     if len(path) > LONGEST_PATH or max(map(len, names)) > LONGEST_NAME:

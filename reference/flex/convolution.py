@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.flex.geometry import geometry
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import numbers, within_limit
+from tflite_transfer.reference.ops.linear import product
 from tflite_transfer.reference.ops.windows import pad_image
 
 Array = NDArray[Any]
@@ -31,14 +32,14 @@ def conv2d_backprop_filter(
     data_format: str = "NHWC",
 ) -> Array:
     """``dw_ij = sum x_ij^T g``. (B, H, W, I), [KH, KW, I, O], (B, OH, OW, O) -> (KH, KW, I, O)."""
-    kh, kw, depth, outputs = filter_sizes.tolist()
+    kh, kw, depth, outputs = numbers(filter_sizes)
     at = geometry(x.shape, (kh, kw), strides, dilations, padding, explicit_paddings, data_format, g.shape)
     dw = np.zeros(within_limit((kh, kw, depth, outputs), g.itemsize), g.dtype)
     share = _share(x.shape[3], depth, outputs)
     for i, j, pixels in at.taps(pad_image(x, at.rows, at.columns)):
         for n in range(x.shape[3] // depth):  # groups
             into, out = slice(n * depth, (n + 1) * depth), slice(n * share, (n + 1) * share)
-            dw[i, j, :, out] = _flat(pixels[..., into]).T @ _flat(g[..., out])
+            dw[i, j, :, out] = product(_flat(pixels[..., into]).T, _flat(g[..., out]))
     return dw
 
 
@@ -54,14 +55,14 @@ def conv2d_backprop_input(
     data_format: str = "NHWC",
 ) -> Array:
     """``dx_ij += g w_ij^T``. [B, H, W, I], (KH, KW, I, O), (B, OH, OW, O) -> (B, H, W, I)."""
-    shape = tuple(input_sizes.tolist())
+    shape = tuple(numbers(input_sizes))
     at = geometry(shape, w.shape[:2], strides, dilations, padding, explicit_paddings, data_format, g.shape)
     dx, depth = at.padded_zeros(shape, g.dtype), w.shape[2]
     share = _share(shape[3], depth, w.shape[3])
     for i, j, pixels in at.taps(dx):
         for n in range(shape[3] // depth):
             into, out = slice(n * depth, (n + 1) * depth), slice(n * share, (n + 1) * share)
-            pixels[..., into] += g[..., out] @ w[i, j, :, out].T
+            pixels[..., into] += product(g[..., out], w[i, j, :, out].T)
     return at.inside(dx, shape)
 
 
@@ -77,9 +78,11 @@ def depthwise_conv2d_backprop_filter(
     data_format: str = "NHWC",
 ) -> Array:
     """``dw_ij = sum x_ij g``, each channel alone. (B, H, W, I), [KH, KW, I, M], (B, OH, OW, I M) -> (KH, KW, I, M)."""
-    kh, kw, depth, multiplier = filter_sizes.tolist()
+    kh, kw, depth, multiplier = numbers(filter_sizes)
     at = geometry(x.shape, (kh, kw), strides, dilations, padding, explicit_paddings, data_format, g.shape)
     dw = np.zeros(within_limit((kh, kw, depth, multiplier), g.itemsize), g.dtype)
+    if x.shape[3] != depth:
+        raise ValueError(f"filters of {depth} channels for {x.shape[3]}")
     by_channel = g.reshape(*g.shape[:3], depth, multiplier)
     for i, j, pixels in at.taps(pad_image(x, at.rows, at.columns)):
         dw[i, j] = (pixels[..., None] * by_channel).sum(axis=(0, 1, 2), dtype=g.dtype)
@@ -98,7 +101,7 @@ def depthwise_conv2d_backprop_input(
     data_format: str = "NHWC",
 ) -> Array:
     """``dx_ij += sum_m g_m w_ijm``. [B, H, W, I], (KH, KW, I, M), (B, OH, OW, I M) -> (B, H, W, I)."""
-    shape = tuple(input_sizes.tolist())
+    shape = tuple(numbers(input_sizes))
     at = geometry(shape, w.shape[:2], strides, dilations, padding, explicit_paddings, data_format, g.shape)
     dx = at.padded_zeros(shape, g.dtype)
     by_channel = g.reshape(*g.shape[:3], *w.shape[2:])

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops.limit import numbers
+
 Array = NDArray[Any]
 
 # Klambauer et al. 2017, https://arxiv.org/abs/1706.02515, the constants after equation 2.
@@ -93,11 +95,11 @@ def bias_add_grad(g: Array, *, data_format: str = "NHWC") -> Array:
 def broadcast_gradient_args(a: Array, b: Array) -> tuple[Array, Array]:
     """Over which axes the gradients of two broadcast arrays are summed, from their shapes. (m,), (n,) -> (r,), (s,)."""
     rank = max(a.size, b.size)
-    left, right = ([1] * (rank - s.size) + s.tolist() for s in (a, b))
+    left, right = ([1] * (rank - s.size) + numbers(s) for s in (a, b))
     # An axis that is 1 in both is summed over in both: it changes nothing, and TensorFlow names it.
     one_left = [i for i in range(rank) if left[i] == 1]
     one_right = [i for i in range(rank) if right[i] == 1]
     np.broadcast_shapes(left, right)
-    if a.tolist() == b.tolist():
+    if numbers(a) == numbers(b):
         one_left = one_right = []
     return np.array(one_left, a.dtype), np.array(one_right, b.dtype)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import within_limit
 from tflite_transfer.reference.ops.windows import Axis, taps, window_axis
+from tflite_transfer.reference.tflite.enums import PADDINGS
 
 Array = NDArray[Any]
 
@@ -59,6 +60,8 @@ def geometry(
             for n in (0, 1)
         ]
         rows, columns = (Axis(axis.size, *extra) for axis, extra in zip(axes, around, strict=True))
+    elif padding not in PADDINGS:
+        raise ValueError(f"padding {padding!r}")
     else:
         rows, columns = (
             window_axis(image[n + 1], kernel[n], strides[n + 1], dilations[n + 1], padding) for n in (0, 1)

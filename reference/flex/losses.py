@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.head import log_softmax, softmax
+from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
 
 def softmax_cross_entropy_with_logits(z: Array, y: Array) -> tuple[Array, Array]:
     """``-sum y log softmax(z)`` and ``softmax(z) - y``. (B, C), (B, C) -> (B,), (B, C)."""
+    within_limit(np.broadcast_shapes(z.shape, y.shape), z.itemsize)
     z, y = np.broadcast_arrays(z, y)
     return -(y * log_softmax(z)).sum(axis=1, dtype=z.dtype), softmax(z) - y
 

@@ -30,7 +30,7 @@ def fused_batch_norm_v3(
     -> y, the moving mean and variance, m, v, and an array that only a GPU uses. Outside of training m and v are the
     given ones. The moving variance takes Bessel's ``v n / (n - 1)``, y takes v.
     """
-    _check(data_format)
+    _check(data_format, x, scale, offset, mean, variance)
     kind = x.dtype.type
     rows = x.reshape(-1, x.shape[-1])
     if is_training:
@@ -63,7 +63,7 @@ def fused_batch_norm_grad_v3(
     ``dx = scale / s (g - mean g - (x - m) / s^2 mean(g (x - m)))``, s = sqrt(v + epsilon); m and v are constants
     outside of training: ``dx = g scale / s``.
     """
-    _check(data_format)
+    _check(data_format, x, scale, m, v)
     kind = x.dtype.type
     inverse = 1 / np.sqrt(v + kind(epsilon))
     centred, axes = x - m, tuple(range(x.ndim - 1))
@@ -75,6 +75,8 @@ def fused_batch_norm_grad_v3(
     return spread * (scale * inverse), d_scale, d_offset, empty, empty
 
 
-def _check(data_format: str) -> None:
+def _check(data_format: str, x: Array, *channels: Array) -> None:
     if data_format not in ("NHWC", "NDHWC"):
         raise ValueError(f"batch normalisation of layout {data_format}")
+    if any(a.shape not in ((x.shape[-1],), (0,)) for a in channels):  # (0,): not looked at
+        raise ValueError(f"{[a.shape for a in channels]} for {x.shape[-1]} channels")

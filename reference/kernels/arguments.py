@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops.limit import in_time
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
 Bounds = tuple[float, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+TERMS = 2**30  # multiply-adds of one call: 0.1 s, after which Python's threads and the run's clock have their turn
 UNBOUNDED: Bounds = (-math.inf, math.inf)
 
 
@@ -55,6 +57,14 @@ def empty(shape: tuple[int, ...]) -> Array:
     room = np.empty(size + 16, np.float32)
     start = -room.ctypes.data % 64 // 4
     return room[start : start + size].reshape(shape)
+
+
+def batches(count: int, terms: int) -> Iterator[tuple[int, int]]:
+    """Ranges of ``count`` results of so many terms each, between which the run's seconds are looked at."""
+    most = max(TERMS // max(terms, 1), 1)
+    for first in range(0, count, most):
+        in_time()
+        yield first, min(first + most, count)
 
 
 @functools.lru_cache(1024)

@@ -18,6 +18,7 @@ from tflite_transfer.reference.kernels.arguments import (
     Bounds,
     WindowAxis,
     axis,
+    batches,
     bounded,
     empty,
     flat,
@@ -96,11 +97,13 @@ def conv_2d(
     outputs, kh, kw, channels = filters.shape
     rows = axis(x.shape[1], kh, stride_h, dilation_h_factor, padding)
     columns = axis(x.shape[2], kw, stride_w, dilation_w_factor, padding)
-    y = empty((len(x), rows.outputs, columns.outputs, outputs))
+    y = empty(within_limit((len(x), rows.outputs, columns.outputs, outputs)))
     biases = np.zeros(packed.shape[0] * PANEL, np.float32)
     if bias is not None:
         biases[:outputs] = bias
-    _conv(flat(x), flat(packed), biases, y.reshape(-1), channels, outputs, rows, columns, scalars(bounds))
+    images, panels, limits = flat(x), flat(packed), scalars(bounds)
+    for some in batches(y.size // outputs, packed[0].size * len(packed)):
+        _conv(images, panels, biases, y.reshape(-1), some, channels, outputs, rows, columns, limits)
     return y
 
 
@@ -145,20 +148,20 @@ def _conv(
     w: Array,
     bias: Array,
     y: Array,
+    pixels: tuple[int, int],
     channels: int,
     outputs: int,
     rows: WindowAxis,
     columns: WindowAxis,
     bounds: Any,
 ) -> None:
-    """All pixels, a band at a time, whose windows are gathered first unless they are the pixels of x themselves."""
-    pixels = y.size // outputs
+    """A range of pixels, a band at a time, whose windows are gathered first unless they are pixels of x themselves."""
     depth = rows.kernel * columns.kernel * channels
-    band = min(max(BAND // depth // TILE * TILE, TILE), pixels)
+    band = min(max(BAND // depth // TILE * TILE, TILE), pixels[1] - pixels[0])
     gathers = depth > channels or rows.stride > 1 or columns.stride > 1
     windows = np.empty(band * depth if gathers else 0, np.float32)
-    for p in range(0, pixels, band):
-        count = min(band, pixels - p)
+    for p in range(pixels[0], pixels[1], band):
+        count = min(band, pixels[1] - p)
         if gathers:
             _gather(x, p, count, channels, rows, columns, windows)
         source, row = (windows, 0) if gathers else (x, p)

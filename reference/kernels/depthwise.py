@@ -15,6 +15,7 @@ from tflite_transfer.reference.kernels.arguments import (
     Bounds,
     WindowAxis,
     axis,
+    batches,
     bounded,
     empty,
     flat,
@@ -24,6 +25,7 @@ from tflite_transfer.reference.kernels.arguments import (
 from tflite_transfer.reference.kernels.compile import kernel
 from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, store
 from tflite_transfer.reference.ops import conv
+from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
@@ -60,9 +62,12 @@ def depthwise_conv_2d(
     channels = x.shape[3]
     bias = np.zeros(channels, np.float32) if bias is None else bias
     if channels < WIDTH:
+        within_limit((*x.shape[:3], WIDTH))
         x, filters, bias = (np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, WIDTH - channels)]) for a in (x, filters, bias))
-    y = empty((len(x), rows.outputs, columns.outputs, x.shape[3]))
-    _depthwise(flat(x), flat(filters), flat(bias), y.reshape(-1), x.shape[3], rows, columns, scalars(bounds))
+    y = empty(within_limit((len(x), rows.outputs, columns.outputs, x.shape[3])))
+    images, taps, biases, limits = flat(x), flat(filters), flat(bias), scalars(bounds)
+    for some in batches(len(x) * rows.outputs, columns.outputs * filters.size):
+        _depthwise(images, taps, biases, y.reshape(-1), some, x.shape[3], rows, columns, limits)
     return y[..., :channels]
 
 
@@ -80,15 +85,16 @@ def _fits(x: Array, filters: Array, bias: Array | None) -> bool:
 
 @kernel()
 def _depthwise(
-    x: Array, w: Array, bias: Array, y: Array, channels: int, rows: WindowAxis, columns: WindowAxis, bounds: Any
-) -> None:
-    """Row after row: runs of pixels whose windows lie within the image's columns, then the pixels on either side."""
+    x: Array, w: Array, bias: Array, y: Array, lines: tuple[int, int], channels: int, rows: WindowAxis,
+    columns: WindowAxis, bounds: Any,
+) -> None:  # fmt: skip
+    """A range of rows: runs of pixels whose windows lie within the image's columns, then the pixels on either side."""
     start = min(-(-columns.before // columns.stride), columns.outputs)
     reach = (columns.kernel - 1) * columns.dilation
     stop = (columns.image - 1 - reach + columns.before) // columns.stride + 1
     runs = max(min(stop, columns.outputs) - start, 0) // RUN
     rest = start + runs * RUN
-    for n in range(y.size // (columns.outputs * channels)):
+    for n in range(lines[0], lines[1]):
         example, r = n // rows.outputs, n % rows.outputs
         top = r * rows.stride - rows.before
         image = (example * rows.image + top) * columns.image * channels

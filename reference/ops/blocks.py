@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import paddable
+from tflite_transfer.reference.ops.limit import numbers, paddable
 
 Array = NDArray[Any]
 
@@ -35,9 +35,9 @@ def space_to_batch_nd(x: Array, block: Array, paddings: Array) -> Array:
 
     The inverse of a dilated convolution's gaps: image k holds every s-th pixel, beginning at the k-th.
     """
-    sizes, m = [_positive(s) for s in block.tolist()], block.size
-    around = [[0, 0], *paddings.reshape(m, 2).tolist(), *[[0, 0]] * (x.ndim - 1 - m)]
-    paddable([n + a + b for n, (a, b) in zip(x.shape, around, strict=True)], x.size)
+    sizes, m = [_positive(s) for s in numbers(block)], block.size
+    around = [[0, 0], *numbers(paddings.reshape(m, 2)), *[[0, 0]] * (x.ndim - 1 - m)]
+    paddable([n + a + b for n, (a, b) in zip(x.shape, around, strict=True)], x.size, x.itemsize)
     x = np.pad(x, around)
     batch, spatial, rest = x.shape[0], x.shape[1 : m + 1], x.shape[m + 1 :]
     blocks = [n // s for n, s in zip(spatial, sizes, strict=True)]
@@ -49,14 +49,14 @@ def space_to_batch_nd(x: Array, block: Array, paddings: Array) -> Array:
 
 def batch_to_space_nd(x: Array, block: Array, crops: Array) -> Array:
     """The inverse: images become positions within blocks; crop. (B prod s, n_i.., ...) -> (B, s_i n_i.., ...)."""
-    sizes, m = [_positive(s) for s in block.tolist()], block.size
+    sizes, m = [_positive(s) for s in numbers(block)], block.size
     batch, spatial, rest = x.shape[0] // math.prod(sizes), x.shape[1 : m + 1], x.shape[m + 1 :]
     cut = x.reshape(*sizes, batch, *spatial, *rest)
     pairs = [axis for i in range(m) for axis in (m + 1 + i, i)]
     full = [n * s for n, s in zip(spatial, sizes, strict=True)]
     whole = cut.transpose(m, *pairs, *range(2 * m + 1, cut.ndim)).reshape(batch, *full, *rest)
     keep = []
-    for n, (before, after) in zip(full, crops.tolist(), strict=True):
+    for n, (before, after) in zip(full, numbers(crops), strict=True):
         if min(before, after) < 0 or before + after > n:
             raise ValueError(f"{before} and {after} of {n} pixels are to be cropped")
         keep.append(slice(before, n - after))

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.elementwise import broadcasting
-from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
@@ -80,5 +79,4 @@ def select_v2(condition: Array, x: Array, y: Array) -> Array:
     """``x`` where the condition holds, else ``y``, broadcast. (...), (...), (...) -> (...)."""
     if condition.dtype != np.bool_ or x.dtype != y.dtype:
         raise ValueError(f"{condition.dtype} chooses between {x.dtype} and {y.dtype}")
-    within_limit(np.broadcast_shapes(condition.shape, x.shape, y.shape), x.itemsize)
     return np.where(condition, x, y)

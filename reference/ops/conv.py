@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import within_limit
-from tflite_transfer.reference.ops.linear import one_each
+from tflite_transfer.reference.ops.linear import one_each, product
 from tflite_transfer.reference.ops.windows import pad_image, taps, window_axis
 
 Array = NDArray[Any]
@@ -43,7 +43,7 @@ def conv_2d(
     ):
         for g in range(groups):
             out, into = slice(g * share, (g + 1) * share), slice(g * depth, (g + 1) * depth)
-            y[..., out] += pixels[..., into] @ filters[out, i, j].T
+            y[..., out] += product(pixels[..., into], filters[out, i, j].T)
     return y if bias is None else y + one_each(bias, outputs)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import paddable, within_limit
-from tflite_transfer.reference.ops.linear import one_each
+from tflite_transfer.reference.ops.linear import one_each, product
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
@@ -37,7 +37,7 @@ def conv_3d(
         raise ValueError(f"filters {filters.shape} for {x.shape[4]} channels")
     axes = [window_axis(*along, padding) for along in zip(x.shape[1:4], kernel, stride, dilation, strict=True)]
     around = [(0, 0), *((a.before, a.after) for a in axes), (0, 0)]
-    paddable([n + sum(a) for n, a in zip(x.shape, around, strict=True)], x.size)
+    paddable([n + sum(a) for n, a in zip(x.shape, around, strict=True)], x.size, x.itemsize)
     padded = np.pad(x, around)
     y = np.zeros(within_limit((len(x), *(a.size for a in axes), filters.shape[4]), x.itemsize), x.dtype)
     for tap in np.ndindex(*kernel):
@@ -45,5 +45,5 @@ def conv_3d(
             slice(t * d, t * d + (a.size - 1) * s + 1, s)
             for t, d, s, a in zip(tap, dilation, stride, axes, strict=True)
         )
-        y += padded[:, *met] @ filters[tap]
+        y += product(padded[:, *met], filters[tap])
     return y if bias is None else y + one_each(bias, filters.shape[4])

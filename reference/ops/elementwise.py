@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -17,16 +16,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def broadcasting(function: Function) -> Function:
-    """Mark a function that broadcasts arrays of one type, and bound what it may make: (n, 1) and (1, n) give n^2."""
+    """Mark a function that broadcasts arrays of one type. What it may make, ``pieces.in_pieces`` bounds."""
 
     @wraps(function)
-    def bounded(*arrays: Array, **options: Any) -> Any:
+    def checked(*arrays: Array, **options: Any) -> Any:
         if len({a.dtype for a in arrays}) > 1:
             raise ValueError(f"the inputs are of types {', '.join(str(a.dtype) for a in arrays)}")
-        within_limit(np.broadcast_shapes(*(a.shape for a in arrays)), arrays[0].itemsize)
         return function(*arrays, **options)
 
-    return cast("Function", bounded)
+    return cast("Function", checked)
 
 
 @broadcasting

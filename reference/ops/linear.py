@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.limit import in_time, within_limit
+from tflite_transfer.reference.ops.pieces import pieces
 
 Array = NDArray[Any]
+
+_TERMS = 2**30  # of one piece of a product of floats: 30 ms by OpenBLAS on one core; NumPy's own product of integers
+_OTHER_TERMS = 2**25  # takes 1.8 ns a term, 60 ms
 
 
 def fully_connected(x: Array, weights: Array, bias: Array | None = None, *, keep_num_dims: bool = False) -> Array:
@@ -17,10 +22,9 @@ def fully_connected(x: Array, weights: Array, bias: Array | None = None, *, keep
 
     TFLite keeps the weights with outputs first, the transpose of a Keras kernel, and flattens x to rows of I.
     """
-    rows = x if keep_num_dims else x.reshape(-1, weights.shape[1])
-    within_limit((*rows.shape[:-1], len(weights)), x.itemsize)
-    y = rows @ weights.T
-    return y if bias is None else y + one_each(bias, len(weights))
+    y = product(x.reshape(-1, x.shape[-1] if keep_num_dims else weights.shape[1]), weights.T)
+    y = y if bias is None else y + one_each(bias, len(weights))
+    return y.reshape(*x.shape[:-1], len(weights)) if keep_num_dims else y
 
 
 def one_each(bias: Array, outputs: int) -> Array:
@@ -34,11 +38,20 @@ def batch_matmul(a: Array, b: Array, *, adj_x: bool = False, adj_y: bool = False
     """``a b`` over the last two axes, either transposed first. (..., I, J), (..., J, K) -> (..., I, K)."""
     a = np.swapaxes(a, -1, -2) if adj_x else a
     b = np.swapaxes(b, -1, -2) if adj_y else b
-    within_limit((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.itemsize)
-    if a.dtype.kind == "f":
+    return product(a, b)
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a b``, a large one in pieces, between which the clock is looked at. (..., I, J), (..., J, K) -> (..., I, K)."""
+    in_time()
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) if max(a.ndim, b.ndim) > 2 else ()
+    shape = within_limit((*batch, a.shape[-2], b.shape[-1]), a.itemsize)
+    terms = (_TERMS if a.dtype in (np.float32, np.float64) else _OTHER_TERMS) // max(a.shape[-1] * b.shape[-1], 1)
+    if math.prod(shape[:-1]) <= terms:
         return a @ b
-    blocks = []
-    for i in range(0, max(a.shape[-2], 1), 64):  # NumPy has no fast product of integers
+    a, b = (np.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
+    y = np.empty(shape, np.result_type(a, b))
+    for piece in pieces(shape[:-1], max(terms, 1)):
         in_time()
-        blocks.append(a[..., i : i + 64, :] @ b)
-    return np.concatenate(blocks, axis=-2)
+        y[piece] = a[piece] @ b[piece[:-1]]
+    return y

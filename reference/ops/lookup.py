@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.memory import Handle
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.memory import ENTRY, Handle
+from tflite_transfer.reference.ops.limit import numbers, within_limit
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -33,11 +33,14 @@ def embedding_lookup_sparse(
     (n,), (n, rank), (rank,), (n,), (N, ...) -> (rows.., ...).
     """
     _check(ids, table)
-    rows = tuple(shape.tolist()[:-1])
+    if not ids.shape == weights.shape == indices.shape[:1]:
+        raise ValueError(f"{ids.shape} rows with {weights.shape} weights at {indices.shape} places")
+    rows = tuple(numbers(shape)[:-1])
     row = np.ravel_multi_index(tuple(indices[:, :-1].T), rows) if rows else np.zeros(len(ids), int)
     if combiner != _SUM and (np.diff(row) < 0).any():  # LiteRT divides each time that a row ends
         raise ValueError("the entries of a sparse matrix must come row by row")
-    within_limit((*rows, *table.shape[1:]), table.itemsize)
+    for several in (rows, ids.shape):
+        within_limit((*several, *table.shape[1:]), table.itemsize)
     y = np.zeros((math.prod(rows), *table.shape[1:]), table.dtype)
     entry = (-1, *[1] * (table.ndim - 1))
     np.add.at(y, row, table[ids] * weights.reshape(entry))
@@ -69,8 +72,10 @@ def hashtable_import(handle: Handle, keys: Array, values: Array, *, run: Any) ->
     """What the table holds; only the first import counts, and of equal keys the first. handle, (...), (...)."""
     if keys.shape != values.shape:
         raise ValueError(f"keys of shape {keys.shape} for values of shape {values.shape}")
-    pairs = zip(keys.ravel().tolist()[::-1], values.ravel().tolist()[::-1], strict=True)
-    run.memory.tables.setdefault(handle.name, dict(pairs))
+    if handle.name not in run.memory.tables:
+        table = dict(zip(keys.ravel().tolist()[::-1], values.ravel().tolist()[::-1], strict=True))
+        run.meter.hold(ENTRY * len(table))
+        run.memory.tables[handle.name] = table
     return ()
 
 

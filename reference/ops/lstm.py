@@ -25,6 +25,7 @@ from tflite_transfer.reference.ops.recurrent import (
     over_time,
     present,
     remembered,
+    weighted,
 )
 
 Array = NDArray[Any]
@@ -45,8 +46,8 @@ class Gate(NamedTuple):
     def __call__(self, xs: Sequence[Array], h: Array, c: Array) -> Array:
         """``x w^T + h u^T + p c + b``; normalised before the bias is added. (B, I).., (B, U), (B, C) -> (B, C)."""
         units = c.shape[-1]
-        z = sum(x @ w.T for x, w in zip(xs, self.weights, strict=True))
-        z = z + (h * each(self.recurrent, units) if self.recurrent.ndim == 1 else h @ self.recurrent.T)
+        z = sum(weighted(x, w) for x, w in zip(xs, self.weights, strict=True))
+        z = z + (h * each(self.recurrent, units) if self.recurrent.ndim == 1 else weighted(h, self.recurrent))
         if self.peephole is not None:
             z = z + c * each(self.peephole, units)
         if self.norm is not None:
@@ -84,7 +85,7 @@ class Cell(NamedTuple):
         c = _clipped(forget * c + take * function(self.cell(xs, h, c)), clip)
         y = logistic(self.output(xs, h, c)) * function(c)
         if self.projection is not None:
-            y = y @ self.projection.T
+            y = weighted(y, self.projection)
             y = _clipped(y if self.projection_bias is None else y + each(self.projection_bias, self.outputs), proj_clip)
         return y, c
 
@@ -180,17 +181,19 @@ def _basic(
 
     ... the output and the state, (B, C); and what it computed on the way: (B, I + C), (B, 4 C).
     """
-    if all(t is not None and t.is_variable for t in (inputs[1], inputs[4])):
+    kept = all(t is not None and t.is_variable for t in (inputs[1], inputs[4]))
+    if kept:
         h, c = run.memory.states.get(place, (h, c))
     if c.shape != h.shape or c.shape[0] != len(x) or len(weights) != 4 * c.shape[1]:
         raise ValueError(f"states {h.shape} and {c.shape}, weights {weights.shape} for an input {x.shape}")
     fed = np.concatenate([x, h], axis=1)
     within_limit((len(x), len(weights)), x.itemsize)
-    gates = fed @ weights.T + each(bias, len(weights))
+    gates = weighted(fed, weights) + each(bias, len(weights))
     take, new, forget, output = np.split(gates, 4, axis=1)
     c = logistic(take) * np.tanh(new) + logistic(forget) * c
     h = logistic(output) * np.tanh(c)
-    run.memory.states[place] = h, c
+    if kept:
+        run.memory.states[place] = h, c
     return h.copy(), c.copy(), fed, gates
 
 

@@ -33,10 +33,9 @@ def local_response_normalization(
         raise ValueError(f"it takes four axes, and the input has {x.ndim}")
     channels = x.shape[-1]
     squares = x * x
-    around = []
+    nearby = np.empty_like(squares)
     for c in range(channels):
         in_time()
-        around.append(squares[..., max(0, c - radius) : c + radius + 1].sum(axis=-1))
-    nearby = np.stack(around, axis=-1) if channels else squares
+        nearby[..., c] = squares[..., max(0, c - radius) : c + radius + 1].sum(axis=-1)
     kind = x.dtype.type
     return x * (kind(bias) + kind(alpha) * nearby) ** -kind(beta)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import in_time, numbers, within_limit
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -107,8 +107,11 @@ def multinomial(
     finite, wide = np.isfinite(logits), logits.astype(np.float64)
     largest = np.where(finite, wide, np.finfo(np.float32).min).max(axis=1, keepdims=True)
     sums = np.where(finite, np.exp(wide - largest), 0).cumsum(axis=1)
-    found = [np.searchsorted(row, x * row[-1], side="right") for row, x in zip(sums, u, strict=True)]
-    return np.array(found, outputs[0].dtype).reshape(rows, samples)
+    found = np.empty((rows, samples), outputs[0].dtype)
+    for n, (row, x) in enumerate(zip(sums, u, strict=True)):
+        in_time()
+        found[n] = np.searchsorted(row, x * row[-1], side="right")
+    return found
 
 
 def _draw(
@@ -131,7 +134,8 @@ def _uniform(drawn: Array) -> Array:
 
 
 def _sizes(shape: Array, output: Tensor) -> tuple[int, ...]:
+    sizes = numbers(shape)
     if shape.ndim != 1 or shape.dtype != np.int32 or (shape < 0).any() or output.dtype.kind != "f":
-        raise ValueError(f"random numbers of type {output.type} for the {shape.dtype} shape {shape.tolist()}")
-    within_limit(shape.tolist(), 16)
-    return tuple(shape.tolist())
+        raise ValueError(f"random numbers of type {output.type} for the {shape.dtype} shape {sizes}")
+    within_limit(sizes, 16)
+    return tuple(sizes)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.limit import in_time, within_limit
+from tflite_transfer.reference.ops.linear import product
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS as NAMES
 from tflite_transfer.reference.tflite.graph import Tensor
 
@@ -113,7 +114,7 @@ def svdf(
     """
     (old,) = remembered(run, place, inputs[4:5], (present(state),))
     units = units_of(x, features, times, rank)
-    new = with_latest(old, x @ features.T, times)
+    new = with_latest(old, weighted(x, features), times)
     run.memory.states[place] = (new,)
     y = (new * times).sum(axis=2).reshape(len(x), units, rank).sum(axis=2)
     return activation(fused_activation_function)(y if bias is None else y + each(bias, units))
@@ -182,6 +183,13 @@ def present(tensor: Array | None) -> Array:
     return tensor
 
 
+def weighted(x: Array, w: Array) -> Array:
+    """``x w^T``. (B, I), (C, I) -> (B, C)."""
+    if x.ndim != 2 or w.ndim != 2:
+        raise ValueError(f"an input of shape {x.shape} for weights of shape {w.shape}")
+    return product(x, w.T)
+
+
 def each(vector: Array, units: int) -> Array:
     """``vector``, which must hold one number for each unit. Raises ValueError."""
     if vector.shape != (units,):
@@ -196,7 +204,7 @@ def _cell(weights: Sequence[Array], recurrent: Array, bias: Array, number: int) 
         within_limit((len(xs[0]), units), xs[0].itemsize)
         if h.shape != (len(xs[0]), units) or recurrent.shape != (units, units):
             raise ValueError(f"a state of shape {h.shape} and weights {recurrent.shape} for {units} units")
-        fed = sum(x @ w.T for x, w in zip(xs, weights, strict=True))
-        return (function(fed + h @ recurrent.T + each(bias, units)),)
+        fed = sum(weighted(x, w) for x, w in zip(xs, weights, strict=True))
+        return (function(fed + weighted(h, recurrent) + each(bias, units)),)
 
     return step

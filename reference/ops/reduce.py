@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference import head
+from tflite_transfer.reference.ops.limit import numbers
 from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
 from tflite_transfer.reference.tflite.graph import DTYPES
 
@@ -20,7 +21,7 @@ def axes_of(x: Array, axes: Array) -> tuple[int, ...]:
     """The axes as non-negative numbers, each once: TFLite lets a file name one twice. A single number has none."""
     if x.ndim == 0:
         return ()
-    return tuple(sorted({int(a) + x.ndim if a < 0 else int(a) for a in axes.reshape(-1)}))
+    return tuple(sorted({int(a) + x.ndim if a < 0 else int(a) for a in numbers(axes.reshape(-1))}))
 
 
 def ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import numbers, within_limit
 
 Array = NDArray[Any]
 
@@ -67,10 +67,11 @@ def resize_nearest_neighbor(
 
 def _size(x: Array, size: Array) -> tuple[int, int]:
     b, _, _, c = x.shape
-    h, w = size.tolist()
+    h, w = numbers(size)
     if min(h, w, *x.shape[1:3]) < 1:
         raise ValueError(f"an image of {x.shape[1:3]} pixels is to have {h} x {w}")
-    within_limit((b, h, w, c), 8 * x.itemsize)  # with what is made on the way
+    on_the_way = 64 if x.dtype.kind in "iu" else 8 * x.itemsize
+    within_limit((b, h, max(w, x.shape[2]), c), on_the_way)
     return h, w
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import numbers, within_limit
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ def gather_nd(x: Array, indices: Array) -> Array:
 
 def scatter_nd(indices: Array, updates: Array, shape: Array) -> Array:
     """Zeros, with ``updates`` added at ``indices``, one after the other. (..., K), (..., rest) -> shape."""
-    whole, k = tuple(within_limit(shape.tolist(), updates.itemsize)), indices.shape[-1]
+    whole, k = tuple(within_limit(numbers(shape), updates.itemsize)), indices.shape[-1]
     if updates.shape != (*indices.shape[:-1], *whole[k:]):
         raise ValueError(f"updates of shape {updates.shape} at indices of shape {indices.shape} of {whole}")
     y = np.zeros((math.prod(whole[:k]), *whole[k:]), updates.dtype)
@@ -44,7 +44,7 @@ def sparse_to_dense(
     indices: Array, shape: Array, values: Array, default: Array, *, validate_indices: bool = False
 ) -> Array:
     """``default``, with ``values`` at ``indices``; the last one stays. (), (n,) or (n, rank), shape, () or (n,)."""
-    whole = tuple(within_limit(shape.tolist(), values.itemsize))
+    whole = tuple(within_limit(numbers(shape), values.itemsize))
     at = indices if indices.ndim == 2 else indices.reshape(-1, 1)
     y = np.full(math.prod(whole), default.reshape(()), values.dtype)
     y[_rows(at, whole)] = values
@@ -56,7 +56,7 @@ def dynamic_update_slice(x: Array, update: Array, start: Array) -> Array:
     y = x.copy()
     room = np.subtract(x.shape, update.shape, dtype=np.int64) if x.ndim == update.ndim == start.size else -np.ones(1)
     if (room < 0).any():
-        raise ValueError(f"an update of shape {update.shape} at {start.tolist()} of {x.shape}")
+        raise ValueError(f"an update of shape {update.shape} at {numbers(start)} of {x.shape}")
     begin = np.clip(start, 0, room).tolist()
     y[tuple(slice(b, b + m) for b, m in zip(begin, update.shape, strict=True))] = update
     return y
@@ -83,6 +83,7 @@ def stablehlo_gather(
     starts = np.moveaxis(start_indices, index_vector_dim, -1)
     batch, sizes = starts.shape[:-1], slice_sizes or ()
     within_limit((*batch, *sizes), x.itemsize)
+    within_limit((*batch, x.ndim), 8)
     index = []
     for axis, (n, size) in enumerate(zip(x.shape, sizes, strict=True)):
         if not 0 <= size <= n:

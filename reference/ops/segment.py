@@ -15,7 +15,7 @@ Array = NDArray[Any]
 def segment_sum(x: Array, segments: Array) -> Array:
     """The sum of each segment; their numbers begin at 0 and rise by 1. (N, ...), (N,) -> (S, ...)."""
     if segments.shape != x.shape[:1] or segments[:1].any() or not np.isin(np.diff(segments), (0, 1)).all():
-        raise ValueError(f"segments {segments.tolist()} of {x.shape[:1]} rows")
+        raise ValueError(f"{segments.shape} segments that do not rise from 0 by 1, of {x.shape[:1]} rows")
     return unsorted_segment_sum(x, segments, segments[-1:].max(initial=-1) + np.int64(1))
 
 

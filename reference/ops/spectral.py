@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
+from tflite_transfer.reference.ops.limit import numbers, within_limit
 
 Array = NDArray[Any]
 
@@ -18,12 +18,12 @@ def rfft2d(x: Array, fft_length: Array) -> Array:
     x is cropped, or padded with zeros, to ``fft_length = (h, w)``, powers of two. The other half of the columns follows
     from ``y[h - i, w - j] = conj(y[i, j])``.
     """
-    height, width = fft_length.tolist()
+    height, width = numbers(fft_length)
     if any(n < 1 or n & (n - 1) for n in (height, width)):
         raise ValueError(f"lengths {height} and {width} are not powers of two")
     complex_ = np.result_type(x.dtype, np.complex64)
     within_limit((*x.shape[:-2], height, width + 2), 8)
-    return np.fft.rfft2(x.astype(np.float64), s=(height, width), axes=(-2, -1)).astype(complex_)
+    return np.fft.rfft2(x[..., :height, :width].astype(np.float64), s=(height, width), axes=(-2, -1)).astype(complex_)
 
 
 def real(x: Array) -> Array:

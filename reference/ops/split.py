@@ -21,9 +21,9 @@ def split(axis: Array, x: Array, *, num_splits: int, outputs: tuple[Tensor, ...]
 
 def split_v(x: Array, sizes: Array, axis: Array, *, num_splits: int, outputs: tuple[Tensor, ...]) -> tuple[Array, ...]:
     """Parts of the given sizes along an axis, one of them -1 for what is left. (..., N, ...) -> (..., n_i, ...)."""
-    along, parts = int(axis.reshape(())), sizes.tolist()
-    if not num_splits == len(parts) == len(outputs):
-        raise ValueError(f"num_splits is {num_splits}, there are {len(parts)} sizes and {len(outputs)} outputs")
+    if not num_splits == sizes.size == len(outputs):
+        raise ValueError(f"num_splits is {num_splits}, there are {sizes.size} sizes and {len(outputs)} outputs")
+    along, parts = int(axis.reshape(())), sizes.reshape(-1).tolist()
     if parts.count(-1) == 1:
         parts[parts.index(-1)] = x.shape[along] - sum(parts) - 1
     if min(parts) < 0 or sum(parts) != x.shape[along]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import within_limit
-from tflite_transfer.reference.ops.linear import one_each
+from tflite_transfer.reference.ops.limit import numbers, within_limit
+from tflite_transfer.reference.ops.linear import one_each, product
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
@@ -57,10 +57,10 @@ def spread(
     shape: Array, filters: Array, x: Array, stride: Sequence[int], dilation: Sequence[int], padding: str
 ) -> Array:
     """The sum without a bias, along any number of axes. (2 + n,), (K.., O, I), (B, S.., I) -> ``shape`` (B, Y.., O)."""
-    batch, *sizes, outputs = shape.tolist()
+    batch, *sizes, outputs = numbers(shape)
     *kernel, depth = filters.shape[:-2] + filters.shape[-1:]
     if len(sizes) != len(stride) or (batch, outputs, depth) != (len(x), filters.shape[-2], x.shape[-1]):
-        raise ValueError(f"an output of shape {shape.tolist()} from {x.shape} by filters {filters.shape}")
+        raise ValueError(f"an output of shape {numbers(shape)} from {x.shape} by filters {filters.shape}")
     if filters.size == 0:
         raise ValueError("filters without elements")
     axes = [window_axis(*along, padding) for along in zip(sizes, kernel, stride, dilation, strict=True)]
@@ -73,5 +73,5 @@ def spread(
     y = np.zeros(within_limit((batch, *room, outputs), x.itemsize), x.dtype)
     for tap in np.ndindex(*kernel):
         met = (slice(t * d, t * d + r, s) for t, d, r, s in zip(tap, dilation, reach, stride, strict=True))
-        y[:, *met] += x @ filters[tap].T
+        y[:, *met] += product(x, filters[tap].T)
     return y[:, *(slice(a.before, a.before + n) for a, n in zip(axes, sizes, strict=True))]

@@ -23,5 +23,7 @@ def read_variable(handle: Handle, *, run: Any) -> Array:
 
 def assign_variable(handle: Handle, value: Array, *, run: Any) -> tuple[()]:
     """The variable's new value. handle, (...)."""
-    run.meter.hold(run.memory.variables.assign(handle, value))
+    variables = run.memory.variables
+    run.meter.hold(value.nbytes - variables.size(handle))
+    variables.assign(handle, value)
     return ()

@@ -49,7 +49,7 @@ def pad_image(x: Array, rows: Axis, columns: Axis, value: float = 0.0) -> Array:
     if rows.before == rows.after == columns.before == columns.after == 0:
         return x
     around = ((0, 0), (rows.before, rows.after), (columns.before, columns.after), (0, 0))
-    paddable([n + a + b for n, (a, b) in zip(x.shape, around, strict=True)], x.size)
+    paddable([n + a + b for n, (a, b) in zip(x.shape, around, strict=True)], x.size, x.itemsize)
     return np.pad(x, around, constant_values=x.dtype.type(value))
 
 

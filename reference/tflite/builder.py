@@ -7,34 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.tflite.enums import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Signature, Subgraph, Tensor
+from tflite_transfer.reference.tflite.options import options_table
 from tflite_transfer.reference.tflite.schema import tables
 from tflite_transfer.reference.tflite.texts import packed
 
-_OPTIONS = {  # where the table's name does not follow from the operator's
-    "MEAN": "ReducerOptions", "SUM": "ReducerOptions", "REDUCE_MAX": "ReducerOptions", "REDUCE_MIN": "ReducerOptions",
-    "REDUCE_PROD": "ReducerOptions", "REDUCE_ANY": "ReducerOptions", "REDUCE_ALL": "ReducerOptions",
-    "AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions", "BATCH_MATMUL": "BatchMatMulOptions",
-    "L2_POOL_2D": "Pool2DOptions", "LSTM": "LSTMOptions", "RNN": "RNNOptions", "SVDF": "SVDFOptions",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
-    "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNNOptions",
-    "BIDIRECTIONAL_SEQUENCE_LSTM": "BidirectionalSequenceLSTMOptions",
-    "BIDIRECTIONAL_SEQUENCE_RNN": "BidirectionalSequenceRNNOptions",
-    "RANDOM_UNIFORM": "RandomOptions", "RANDOM_STANDARD_NORMAL": "RandomOptions", "MULTINOMIAL": "RandomOptions",
-    "CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
-    "CONV_3D": "Conv3DOptions", "CONV_3D_TRANSPOSE": "Conv3DOptions",
-    "L2_NORMALIZATION": "L2NormOptions", "ATAN2": "ATan2Options",
-    "MINIMUM": "MaximumMinimumOptions", "MAXIMUM": "MaximumMinimumOptions",
-}  # fmt: skip
-
 TYPES = {np.dtype(object): "STRING"} | {dtype: name for name, dtype in DTYPES.items()}
-
-
-def options_table(opcode: str) -> str:
-    """The options table that an operator carries: ``ADD`` -> ``AddOptions``; ``NONE`` if it has none."""
-    name = _OPTIONS.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
-    return name if name in (*BUILTIN_OPTIONS, *BUILTIN_OPTIONS_2) else "NONE"
 
 
 class GraphBuilder:

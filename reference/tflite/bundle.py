@@ -55,11 +55,11 @@ def load_bundle(folder: str | Path) -> Bundle:
 def bundle(contents: Mapping[str, bytes], source: str = "the bundle") -> Bundle:
     """Check five files' bytes against each other, and what they say of themselves against their tensors."""
     models = {role: read(contents[role], f"{role}.tflite") for role in ROLES}
-    for model in models.values():
-        verify(model)
     described = common_metadata(models, source)
     shapes = _Shapes(models, source)
     batch, classes = shapes.check()
+    for model in models.values():
+        verify(model)
     found = Bundle(
         contents=contents,
         models=models,

@@ -87,6 +87,8 @@ class _Decoder:
 
     def string(self, at: int) -> str:
         start, length = self.vector(at, 1)
+        if self.scalar("ubyte", start + length):  # what C++ stops at
+            raise self.damaged(f"the text at byte {at} does not end with a zero")
         try:
             return bytes(self.data[start : start + length]).decode()
         except UnicodeDecodeError as e:

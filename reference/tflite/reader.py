@@ -44,12 +44,13 @@ def _model(data: bytes, source: str) -> Model:
     tree = decode(data, source)
     if tree["version"] != 3:
         raise ModelError(f"{source} has schema version {tree['version']}; this program reads version 3.")
-    check = _Checker(source)
+    check = _Checker(source, len(data))
     buffers = [_buffer(b, data, check) for b in tree["buffers"] or []]
     codes = [_opcode(c) for c in tree["operator_codes"] or []]
-    subgraphs = tuple(_subgraph(g, codes, buffers, check) for g in tree["subgraphs"] or [])
+    subgraphs = tuple(_subgraph(n, g, codes, buffers, check) for n, g in enumerate(tree["subgraphs"] or []))
     if not subgraphs:
         raise ModelError(f"{source} has no sub-graph.")
+    check.place = ""
     signatures = tuple(_signature(s, subgraphs, check) for s in tree["signature_defs"] or [])
     metadata = {}
     for entry in tree["metadata"] or []:
@@ -60,13 +61,17 @@ def _model(data: bytes, source: str) -> Model:
 
 
 class _Checker:
-    """Turns what is wrong with a file into a ModelError that names the file."""
+    """Turns what is wrong with a file into a ModelError that names the file, and the place that is being read."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, size: int) -> None:
+        self.source, self.size, self.place = source, size, ""
 
     def error(self, what: str) -> ModelError:
-        return ModelError(f"{self.source} is damaged: {what}.")
+        return ModelError(f"{self.source} is damaged: {self.place}{what}.")
+
+    def inside(self, start: int, size: int, what: str) -> None:
+        if start + size > self.size:
+            raise self.error(f"{what} of {size} bytes stands at byte {start}, and the file has {self.size}")
 
     def item(self, items: Sequence[Any], index: int, what: str) -> Any:
         if not 0 <= index < len(items):
@@ -83,8 +88,7 @@ class _Checker:
 
 def _buffer(tree: Table, data: bytes, check: _Checker) -> Array | None:
     if tree["offset"] > 1:  # a model over 2 GB keeps its constants behind the flatbuffer
-        if tree["offset"] + tree["size"] > len(data):
-            raise check.error(f"a buffer of {tree['size']} bytes stands at byte {tree['offset']}")
+        check.inside(tree["offset"], tree["size"], "a buffer")
         return np.frombuffer(data, np.uint8, tree["size"], tree["offset"])
     content = tree["data"]
     return content if content is not None and content.size else None
@@ -96,15 +100,21 @@ def _opcode(tree: Table) -> Table:
     return {"opcode": name, "version": tree["version"], "custom_code": tree["custom_code"]}
 
 
-def _subgraph(tree: Table, codes: list[Table], buffers: list[Array | None], check: _Checker) -> Subgraph:
+def _subgraph(number: int, tree: Table, codes: list[Table], buffers: list[Array | None], check: _Checker) -> Subgraph:
+    check.place = here = f"sub-graph {number}: "
     tensors = tuple(_tensor(t, buffers, check) for t in tree["tensors"] or [])
     count = len(tensors)
-    operators = tuple(_operator(o, codes, count, check) for o in tree["operators"] or [])
+    inputs = check.indices(tree["inputs"], count, "the list of inputs")
+    outputs = check.indices(tree["outputs"], count, "the list of outputs")
+    operators = []
+    for n, operator in enumerate(tree["operators"] or []):
+        check.place = f"{here[:-2]}, operator {n}: "
+        operators.append(_operator(operator, codes, count, check))
     return Subgraph(
         tensors,
-        operators,
-        check.indices(tree["inputs"], count, "the list of inputs"),
-        check.indices(tree["outputs"], count, "the list of outputs"),
+        tuple(operators),
+        inputs,
+        outputs,
         tree["name"] or "main",
         _rest("SubGraph", tree, "tensors", "operators", "inputs", "outputs", "name"),
     )
@@ -132,12 +142,12 @@ def _shape(values: Array | None) -> tuple[int, ...]:
 
 
 def _constant(name: str, kind: str, shape: tuple[int, ...], content: Array, tree: Table, check: _Checker) -> Array:
-    dtype = DTYPES.get(kind)
+    dtype = np.dtype(np.uint16) if kind == "BFLOAT16" else DTYPES.get(kind)
     if tree["sparsity"] or (dtype is None and kind != "INT4"):
         return content  # packed in its own way (STRING, sparse): as it stands
     if content.nbytes != (size_of(shape) if dtype is None else math.prod(shape) * dtype.itemsize):
         raise check.error(f"tensor {name!r} is {kind} {shape}, and its constant has {content.nbytes} bytes")
-    return content if dtype is None else content.view(dtype).reshape(shape)
+    return content.view(DTYPES[kind]).reshape(shape) if kind in DTYPES else content
 
 
 def _quantization(tree: Table | None, name: str, shape: tuple[int, ...], check: _Checker) -> Quantization | None:
@@ -156,14 +166,16 @@ def _quantization(tree: Table | None, name: str, shape: tuple[int, ...], check: 
 
 def _operator(tree: Table, codes: list[Table], count: int, check: _Checker) -> Operator:
     code = check.item(codes, tree["opcode_index"], "operator code")
+    check.place = f"{check.place[:-2]} ({code['custom_code'] or code['opcode']}): "
+    check.indices(tree["intermediates"], count, "its list of intermediates", optional=True)
+    check.inside(tree["large_custom_options_offset"], tree["large_custom_options_size"], "a table of options")
     which = "builtin_options_2" if tree["builtin_options_2"] is not None else "builtin_options"
     number = tree[which + "_type"]
     table = UNIONS[which][number] if number < len(UNIONS[which]) else f"{which}_{number}"
-    check.indices(tree["intermediates"], count, code["opcode"], optional=True)
     return Operator(
         code["opcode"],
-        check.indices(tree["inputs"], count, code["opcode"], optional=True),
-        check.indices(tree["outputs"], count, code["opcode"]),
+        check.indices(tree["inputs"], count, "its list of inputs", optional=True),
+        check.indices(tree["outputs"], count, "its list of outputs"),
         _plain(tree[which] or {}),
         table,
         code["version"],
@@ -180,14 +192,16 @@ def _plain(options: Table) -> Mapping[str, Any]:
 
 
 def _signature(tree: Table, subgraphs: Sequence[Subgraph], check: _Checker) -> Signature:
-    graph = check.item(subgraphs, tree["subgraph_index"], "sub-graph")
+    key, graph = tree["signature_key"] or "", check.item(subgraphs, tree["subgraph_index"], "sub-graph")
 
     def names(entries: list[Table] | None) -> dict[str, int]:
         found = {e["name"] or "": e["tensor_index"] for e in entries or []}
-        check.indices(np.array(list(found.values()), np.int64), len(graph.tensors), "a signature")
+        if len(found) < len(entries or []):
+            raise check.error(f"signature {key!r} has two arguments, or two results, of one name")
+        check.indices(np.array(list(found.values()), np.int64), len(graph.tensors), f"signature {key!r}")
         return found
 
-    return Signature(tree["signature_key"] or "", names(tree["inputs"]), names(tree["outputs"]), tree["subgraph_index"])
+    return Signature(key, names(tree["inputs"]), names(tree["outputs"]), tree["subgraph_index"])
 
 
 def _rest(table: str, tree: Table, *known: str) -> Table:

@@ -29,9 +29,7 @@ class Level(NamedTuple):
 
 def dense(values: Array, shape: tuple[int, ...], sparsity: Mapping[str, Any]) -> Array:
     """The array with its zeros. Nothing is made before all counts agree. (values,) -> shape. Raises ValueError."""
-    levels = _levels(shape, sparsity)
-    if _count(levels) != values.size:
-        raise ValueError(f"it has {values.size} values, and its indices are {_count(levels)}")
+    levels = checked(values.size, shape, sparsity)
     places = np.zeros(1, np.int64)
     for size, step, csr in levels:
         if csr is None:
@@ -41,6 +39,14 @@ def dense(values: Array, shape: tuple[int, ...], sparsity: Mapping[str, Any]) ->
     y = np.zeros(math.prod(shape), values.dtype)
     y[places] = values
     return y.reshape(shape)
+
+
+def checked(count: int, shape: tuple[int, ...], sparsity: Mapping[str, Any]) -> list[Level]:
+    """The levels of so many values, which fit together. Raises ValueError."""
+    levels = _levels(shape, sparsity)
+    if _count(levels) != count:
+        raise ValueError(f"it has {count} values, and its indices are {_count(levels)}")
+    return levels
 
 
 def _levels(shape: tuple[int, ...], sparsity: Mapping[str, Any]) -> list[Level]:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.parity.test_control import branches, counter, loop, unary
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.tflite import Model, Operator, Subgraph, read, write
+from tflite_transfer.reference.tflite import Model, Operator, Signature, Subgraph, read, write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.verify import verify
 
@@ -35,61 +36,103 @@ def with_option(data: bytes, opcode: str, **options: int) -> Model:
     return changed(data, opcode, lambda _, o: replace(o, options={**o.options, **options}))
 
 
+def two_operators(order: Callable[..., tuple[Operator, ...]]) -> Model:
+    """x -> NEG -> a -> ABS -> y."""
+    g = GraphBuilder()
+    g.output("y", g.op("ABS", [g.op("NEG", [g.input("x", (3,))], "a", (3,))], "y", (3,)))
+    model = g.model("run")
+    return replace(model, subgraphs=(replace(model.main, operators=order(*model.main.operators)),))
+
+
 def one_operator(graph_of: Callable[[Subgraph, Operator], Operator]) -> Model:
     g = unary("NEG")
     g.constant("c", np.ones(3, np.float32))
     return changed(write(g.model("run")), "NEG", graph_of)
 
 
+def signed(*signatures: Signature) -> Model:
+    return replace(unary("NEG").model("run"), signatures=signatures)
+
+
 HOSTILE = {
+    # sub-graphs
     "a loop whose body is a sub-graph that is not there": (
-        with_option(loop(), "WHILE", body_subgraph_index=3), "runs sub-graph 3, and there are 3",
+        with_option(loop(), "WHILE", body_subgraph_index=3),
+        "runs sub-graph 3, and there are 3",
     ),
     "a branch whose sub-graph has a negative number": (
-        with_option(branches(), "IF", else_subgraph_index=-1), "runs sub-graph -1",
+        with_option(branches(), "IF", else_subgraph_index=-1),
+        "runs sub-graph -1",
     ),
     "a loop whose body is the graph that it stands in": (
-        with_option(loop(), "WHILE", body_subgraph_index=0), "sub-graph 0 runs itself",
+        with_option(loop(), "WHILE", body_subgraph_index=0),
+        "sub-graph 0 runs itself",
     ),
     "a first run that calls its own sub-graph": (
-        with_option(counter(), "CALL_ONCE", init_subgraph_index=0), "gives 0 values to sub-graph 0",
+        with_option(counter(), "CALL_ONCE", init_subgraph_index=0),
+        "gives 0 values to sub-graph 0",
     ),
     "a branch that gives its sub-graph one value too few": (
-        changed(branches(), "IF", lambda _, o: replace(o, inputs=o.inputs[:1])), "gives 0 values to sub-graph 1",
+        changed(branches(), "IF", lambda _, o: replace(o, inputs=o.inputs[:1])),
+        "gives 0 values to sub-graph 1",
     ),
     "a loop with fewer results than its body": (
-        changed(loop(), "WHILE", lambda _, o: replace(o, outputs=o.outputs[:2])), "gives 3 values to sub-graph 2 for 2",
+        changed(loop(), "WHILE", lambda _, o: replace(o, outputs=o.outputs[:2])),
+        "gives 3 values to sub-graph 2 for 2",
     ),
     "a loop whose condition takes another number of values": (
         with_option(loop(), "WHILE", cond_subgraph_index=0, body_subgraph_index=2),
         "gives 3 values to sub-graph 0 for 1",
     ),
+    # who writes and who reads
     "an operator that writes into the graph's input": (
-        one_operator(lambda _, o: replace(o, outputs=o.inputs)), "writes 'x', which is an input",
+        one_operator(lambda _, o: replace(o, outputs=o.inputs)),
+        "writes 'x', which is an input",
     ),
     "an operator that writes into a constant": (
-        one_operator(lambda g, o: replace(o, outputs=(g.index("c") or 0,))), "writes 'c', which is a constant",
+        one_operator(lambda g, o: replace(o, outputs=(g.index("c") or 0,))),
+        "writes 'c', which is a constant",
     ),
     "an operator that reads its own output": (
-        one_operator(lambda _, o: replace(o, inputs=o.outputs)), "reads 'y' before anything writes it",
+        one_operator(lambda _, o: replace(o, inputs=o.outputs)),
+        "reads 'y' before anything writes it",
+    ),
+    "an operator before the one that makes its input": (
+        two_operators(lambda first, second: (second, first)),
+        r"sub-graph 0, operator 0 \(ABS\) reads 'a' before anything writes it",
     ),
     "a graph whose output nothing writes": (
-        changed(branches(), "IF", lambda _, o: replace(o, opcode="NEG", inputs=o.inputs[1:], outputs=())),
-        "nothing writes its output 'y'",
+        two_operators(lambda first, _: (first,)),
+        "sub-graph 0 has the output 'y', which nothing writes",
     ),
-    "an operator that writes one tensor twice": (
-        one_operator(lambda _, o: replace(o, outputs=o.outputs * 2)), "writes 'y', which is written already",
+    "two operators that write one tensor": (
+        two_operators(lambda first, second: (first, second, second)),
+        "writes 'y', which is written already",
     ),
-}  # fmt: skip
+    # signatures
+    "a signature twice": (signed(*[Signature("run", {"x": 0}, {"y": 1})] * 2), "signature 'run' is there 2 times"),
+    "a signature whose argument is an output": (
+        signed(Signature("run", {"x": 1}, {"y": 1})),
+        "'run' names 'x' tensor 1, which is not an input of its sub-graph",
+    ),
+    "a signature whose result is an input": (
+        signed(Signature("run", {"x": 0}, {"y": 0})),
+        "'run' names 'y' tensor 0, which is not an output of its sub-graph",
+    ),
+}
 
 
-@pytest.mark.parametrize("tried", HOSTILE)
-def test_it_is_refused_before_anything_runs(tried: str) -> None:
-    model, message = HOSTILE[tried]
+def check_refused(model: Model, message: str) -> None:
+    """Before anything runs, as a graph and as a file."""
     with pytest.raises(ModelError, match=message):
         verify(model)
     with pytest.raises(ModelError, match=message):
         Interpreter(write(model))
+
+
+@pytest.mark.parametrize("tried", HOSTILE)
+def test_a_hostile_graph_is_refused(tried: str) -> None:
+    check_refused(*HOSTILE[tried])
 
 
 @pytest.mark.parametrize("data", [branches(), loop(), counter()])

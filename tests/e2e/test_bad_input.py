@@ -24,7 +24,7 @@ def unsupported(folder: Path) -> None:
     """A base with an operator that only LiteRT has."""
     g = GraphBuilder()
     image = g.input("image", (1, 4, 4, 3))
-    g.output("out", g.op("LSH_PROJECTION", [image], "out", (1, 4, 4, 3, 3)))
+    g.output("out", g.op("SKIP_GRAM", [image], "out", (1, 4, 4, 3, 3)))
     (folder / "strange.tflite").write_bytes(write(g.model("base")))
     options = ConversionOptions(
         out_model_dir=folder / "strange", optimizer="adam", base_tflite=folder / "strange.tflite", head_softmax=True
@@ -90,7 +90,7 @@ TABLE: list[Any] = [
     ("predict incomplete good.png", FAILED, "incomplete has no train_head.tflite"),
     ("predict damaged good.png", FAILED, "optimizer.tflite "),
     ("evaluate mixed photos", FAILED, "the files of mixed come from different conversions: initialize"),
-    ("predict strange good.png", FAILED, "bottleneck.tflite needs .* LSH_PROJECTION"),
+    ("predict strange good.png", FAILED, "bottleneck.tflite needs .* SKIP_GRAM"),
     ("inspect gone", FAILED, "gone cannot be read: No such file or directory"),
     ("inspect garbage.tflite", FAILED, "garbage.tflite is not a .tflite file"),
     ("inspect truncated.tflite", FAILED, "truncated.tflite is damaged"),

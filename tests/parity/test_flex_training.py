@@ -84,6 +84,16 @@ def test_a_path_out_of_the_folder_is_refused(path: str, signature: str, tmp_path
     assert [p.name for p in tmp_path.rglob("*")] == ["inside"]
 
 
+def test_only_a_checkpoint_is_written_over(tmp_path: Path) -> None:
+    interpreter = Interpreter(GOLDEN / "dense_sgd.tflite", folder=tmp_path)
+    for _ in range(2):
+        interpreter.run("save", checkpoint_path="a.ckpt")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(TransferError, match=r"notes\.txt is there already and no checkpoint, so no model may write"):
+        interpreter.run("save", checkpoint_path="notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises((ModelError, TransferError), match=r"nowhere\.ckpt"):
         Interpreter(GOLDEN / "dense_sgd.tflite", folder=tmp_path).run("restore", checkpoint_path="nowhere.ckpt")

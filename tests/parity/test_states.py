@@ -117,13 +117,11 @@ def test_a_state_that_is_not_a_variable_is_refused_as_in_litert() -> None:
             Interpreter(data).call(*given)
 
 
-@pytest.mark.parametrize(("shape", "message"), [((2**20, 2**20), "would be made"), ((2**24, 4), "more memory")])
-def test_a_state_larger_than_any_memory_or_than_the_file_allows_is_refused(
-    shape: tuple[int, int], message: str
-) -> None:
+@pytest.mark.parametrize("shape", [(2**20, 2**20), (2**24, 4)])
+def test_a_state_larger_than_any_memory_or_than_the_file_allows_is_refused(shape: tuple[int, int]) -> None:
     g = GraphBuilder()
     inputs = [g.input("x", (3, 5)), *(g.constant("w", np.zeros(s, np.float32)) for s in ((4, 5), (4, 4), (4,)))]
     kept = g.tensor("h", shape, is_variable=True)
     g.output("y", g.op("RNN", [*inputs, kept], "y", (3, 4)))
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError, match="more memory"):
         Interpreter(g.model("run"))

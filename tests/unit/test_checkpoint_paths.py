@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", ["a", b"a", "sub/a", "./sub//a", "new/b", "ä\U0001f600", b"\xff\xfe", "a..b", "...", "x" * 255]
+    "path", ["a", b"a", "sub/a", "./sub//a", "new/b", "ä\U0001f600", "\u3042 b", "a..b", "...", "x" * 255]
 )
 def test_a_relative_path_begins_at_the_folder(path: str | bytes, folder: Path) -> None:
     found = confined(path, folder)
@@ -55,6 +55,13 @@ def test_links_within_the_folder_are_followed(folder: Path) -> None:
         (b"", "it is empty"),
         ("a\0b", "NUL"),
         (b"\0", "NUL"),
+        ("a\x1b[2Jb", "control characters"),
+        (b"\n", "control characters"),
+        ("sub/\x7f", "control characters"),
+        ("a\x9bb", "control characters"),
+        ("a\u2028b", "line breaks"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"a\x80", "not UTF-8"),
         ("..", r"holds '\.\.'"),
         ("../in/a", r"holds '\.\.'"),
         ("sub/../a", r"holds '\.\.'"),

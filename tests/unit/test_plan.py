@@ -29,16 +29,16 @@ def chain(*opcodes: str, kind: str = "FLOAT32", **options: Any) -> GraphBuilder:
 
 
 def test_all_missing_operators_are_named_at_once():
-    g = chain("SKIP_GRAM", "RELU", "LSH_PROJECTION", "SKIP_GRAM")
+    g = chain("SKIP_GRAM", "RELU", "CONCAT_EMBEDDINGS", "SKIP_GRAM")
     g.operators.append(Operator("CUSTOM", (0,), (g.tensor("z", (3,)),), custom_code="FlexErf"))
     with pytest.raises(
         UnsupportedOpError,
         match=r"^the model needs 3 operator\(s\) that the NumPy backend does not have: "
-        r"FlexErf, LSH_PROJECTION, SKIP_GRAM\. Run it with the TFLite backend \(--backend tflite\), "
+        r"CONCAT_EMBEDDINGS, FlexErf, SKIP_GRAM\. Run it with the TFLite backend \(--backend tflite\), "
         r"or add them to reference/ops/table\.py\.$",
     ) as e:
         Interpreter(g.model("run"))
-    assert e.value.missing == ("FlexErf", "LSH_PROJECTION", "SKIP_GRAM")
+    assert e.value.missing == ("CONCAT_EMBEDDINGS", "FlexErf", "SKIP_GRAM")
 
 
 def missing(model: Model) -> tuple[str, ...]:
@@ -49,19 +49,13 @@ def missing(model: Model) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("activation", "named"),
-    [(4, "TANH"), (5, "SIGN_BIT"), (6, "6"), (-1, "-1"), (-100, "-100")],
+    [(4, "TANH"), (5, "SIGN_BIT")],
 )
 def test_an_activation_that_is_not_fused_here_is_named(activation, named):
     g = GraphBuilder()
     x = g.input("x", (-1, 3))
     g.output("y", g.op("ADD", [x, x], "y", (-1, 3), fused_activation_function=activation))
     assert missing(g.model("run")) == (f"ADD with activation {named}",)
-
-
-@pytest.mark.parametrize("padding", [2, -1, 127])
-def test_a_padding_that_is_neither_same_nor_valid_is_named(padding):
-    options = {"padding": padding, "stride_h": 1, "stride_w": 1, "filter_height": 2, "filter_width": 2}
-    assert missing(chain("MAX_POOL_2D", **options).model("run")) == (f"MAX_POOL_2D with padding={padding}",)
 
 
 def test_an_option_that_the_function_does_not_take_is_named_if_it_is_set():
@@ -88,9 +82,8 @@ def test_quantised_activations_are_named(kind):
     assert missing(g.model("run")) == (f"SIN on quantised {kind.lower()}",)
 
 
-@pytest.mark.parametrize("kind", ["STRING", "RESOURCE"])
-def test_types_that_some_operators_may_hold_are_named_elsewhere(kind):
-    assert missing(chain("NEG", kind=kind).model("run")) == (f"NEG on {kind.lower()}",)
+def test_texts_are_named_where_an_operator_does_not_take_them():
+    assert missing(chain("NEG", kind="STRING").model("run")) == ("NEG on string",)
 
 
 @pytest.mark.parametrize("kind", ["INT4", "BFLOAT16", "TYPE_99"])
@@ -105,44 +98,6 @@ def test_sparse_weights_are_named():
     g = chain("NEG")
     g.tensors[0] = replace(g.tensors[0], extra={"sparsity": {"traversal_order": np.zeros(1, np.int32)}})
     assert missing(g.model("run")) == ("NEG on sparse float32",)
-
-
-def test_an_input_that_nothing_writes_is_named():
-    g = chain("NEG")
-    g.operators[0] = replace(g.operators[0], inputs=(g.tensor("ghost", (3,)),))
-    with pytest.raises(ModelError, match=r"^the model: operator 0 \(NEG\) reads 'ghost' before anything writes it\.$"):
-        Interpreter(g.model("run"))
-
-
-def test_operators_in_the_wrong_order_are_refused():
-    g = chain("NEG", "ABS")
-    g.operators.reverse()
-    with pytest.raises(ModelError, match=r"operator 0 \(ABS\) reads 'y0' before anything writes it"):
-        Interpreter(g.model("run"))
-
-
-def test_an_output_that_nothing_writes_is_named():
-    g = chain("NEG")
-    g.output("y", g.tensor("ghost", (3,)))
-    with pytest.raises(ModelError, match=r"^the model: nothing writes its output 'ghost'\.$"):
-        Interpreter(g.model("run"))
-
-
-@pytest.mark.parametrize(
-    ("opcode", "inputs", "outputs", "found"),
-    [
-        ("MUL", (0,), (1,), "1 inputs, 1 of the 2 that it needs, and 1 outputs"),
-        ("MUL", (0, -1), (1,), "2 inputs, 1 of the 2 that it needs, and 1 outputs"),
-        ("MUL", (0, 0, 0), (1,), "3 inputs, 2 of the 2 that it needs, and 1 outputs"),
-        ("NEG", (0,), (1, 2), "1 inputs, 1 of the 1 that it needs, and 2 outputs"),
-    ],
-)
-def test_an_operator_without_its_inputs_or_its_output_is_refused(opcode, inputs, outputs, found):
-    g = chain("NEG")
-    g.tensor("spare", (3,))
-    g.operators[0] = replace(g.operators[0], opcode=opcode, inputs=inputs, outputs=outputs)
-    with pytest.raises(ModelError, match=rf"^the model is damaged: operator 0 \({opcode}\) has {found}\.$"):
-        Interpreter(g.model("run"))
 
 
 def test_an_operator_that_fails_names_its_place_and_shapes():
@@ -197,18 +152,10 @@ def test_a_signature_that_is_not_there_is_refused():
         Interpreter(chain("NEG").model("run")).run("walk", x=X)
 
 
-@pytest.mark.parametrize(
-    "signature",
-    [
-        Signature("run", {}, {"y": 2}),
-        Signature("run", {"x": 0}, {"y": 1}),
-        Signature("run", {"x": 0, "z": 1}, {"y": 2}),
-    ],
-)
-def test_a_signature_that_does_not_fit_its_graph_is_refused(signature):
-    interpreter = Interpreter(replace(chain("NEG", "ABS").model("run"), signatures=(signature,)))
-    with pytest.raises(ModelError, match=r"^the model: the names \[.*\] and \['y'\] do not fit its graph\.$"):
-        interpreter.run("run", **dict.fromkeys(signature.inputs, X))
+def test_a_signature_that_leaves_out_an_input_of_its_graph_cannot_run():
+    interpreter = Interpreter(replace(chain("NEG").model("run"), signatures=(Signature("run", {}, {"y": 1}),)))
+    with pytest.raises(ModelError, match=r"^the model: the names \[\] and \['y'\] do not fit its graph\.$"):
+        interpreter.run("run")
 
 
 def test_two_inputs_of_one_name_cannot_be_told_apart():

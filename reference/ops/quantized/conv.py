@@ -5,6 +5,7 @@ The sums are the plain functions' in float64, where every whole number below 2^5
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops import conv
 from tflite_transfer.reference.ops.linear import one_each
+from tflite_transfer.reference.ops.pieces import Pieces, in_pieces, is_large
 from tflite_transfer.reference.ops.quantized.affine import Tensors, affines, centred, finish, same_type
 from tflite_transfer.reference.ops.quantized.fixed_point import (
     Multiplier,
@@ -120,6 +122,12 @@ def scaled(total: Array, bias: Array | None, by: Multiplier, output: Tensor, act
 
     Sums have 32 bits; of int16 64, unless the bias has 32.
     """
+    how = Pieces(64, whole=1)
+    function = partial(_scaled, bias=bias, by=by, output=output, activation=activation)
+    return in_pieces(function, (total,), how, output.dtype) if is_large((total,), how) else function(total)
+
+
+def _scaled(total: Array, bias: Array | None, by: Multiplier, output: Tensor, activation: str) -> Array:
     total = with_bias(total.astype(np.int64), bias, output)
     narrow = output.type != "INT16" or (bias is not None and bias.dtype == np.int32)
     return finish(multiply(wrap(total), by) if narrow else multiply_wide(total, by), output, activation)

@@ -19,7 +19,7 @@ from tflite_transfer.reference.ops.quantized.fixed_point import (
     wrap,
 )
 from tflite_transfer.reference.ops.quantized.transcendental import inverse_root, sigmoid, tanh
-from tflite_transfer.reference.ops.recurrent import State
+from tflite_transfer.reference.ops.recurrent import State, weighted
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ class Sum(NamedTuple):
         """Q3.12. (B, I), (B, U), (B, C) -> (B, C)."""
         z = np.zeros(1, np.int64)
         for value, (weights, bias, by) in zip((x, h), self.parts, strict=True):
-            z = _short(multiply(wrap(value @ weights.T + bias), by) + z)
+            z = _short(multiply(wrap(weighted(value, weights) + bias), by) + z)
         if self.peephole is not None:
             z = _short(multiply(c * self.peephole[0], self.peephole[1]) + z)
         return z if self.norm is None else _short(self.norm(z))
@@ -77,7 +77,7 @@ class Output(NamedTuple):
             return np.clip(y + self.hidden.zero, -128, 127).astype(np.int8)
         weights, bias, by = self.projection
         stored = np.clip(y - self.hidden.zero, -128, 127)  # LiteRT's sign: what it saturates is off by twice the zero
-        y = multiply(wrap((stored + self.hidden.zero) @ weights.T + bias), by) + self.made.zero
+        y = multiply(wrap(weighted(stored + self.hidden.zero, weights) + bias), by) + self.made.zero
         return _bounded(np.clip(y, -128, 127), self.bound).astype(np.int8)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops.quantized.affine import Tensors, affine, centred, finish
 from tflite_transfer.reference.ops.quantized.fixed_point import multiply, quantize_multiplier, wrap
-from tflite_transfer.reference.ops.recurrent import each, present, remembered, units_of, with_latest
+from tflite_transfer.reference.ops.recurrent import each, present, remembered, units_of, weighted, with_latest
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
 from tflite_transfer.reference.tflite.graph import Tensor
 
@@ -42,7 +42,7 @@ def svdf(
         raise ValueError("filters and memory have zero points other than 0")
     (old,) = remembered(run, place, inputs[4:5], (present(state),))
     units = units_of(x, features, times, rank)
-    sums = wrap(centred(x, given.zero) @ features.T.astype(np.int64))
+    sums = wrap(weighted(centred(x, given.zero), features.astype(np.int64)))
     latest = np.clip(multiply(sums, quantize_multiplier(given.scale * one.scale / memory.scale)), -32768, 32767)
     new = with_latest(old, latest.astype(np.int16), times)
     run.memory.states[place] = (new,)
