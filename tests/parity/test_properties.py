@@ -66,10 +66,8 @@ def as_xnnpack_sees(case: Case) -> list[Case]:
     small = [v.dtype == np.float32 and (np.abs(v) < TINY) & (v != 0) for v in case.values]
     if not any(map(np.any, small)):
         return []
-    flushed = (np.where(s, np.copysign(np.float32(0), v), v) for s, v in zip(small, case.values, strict=True))
-    return [
-        case._replace(inputs=tuple(i and i._replace(value=next(flushed).astype(i.value.dtype)) for i in case.inputs))
-    ]
+    values = (np.where(s, v * np.float32(0), v) if np.any(s) else v for s, v in zip(small, case.values, strict=True))
+    return [case._replace(inputs=tuple(i and i._replace(value=next(values)) for i in case.inputs))]
 
 
 def part(case: Case, resolver: str, ours: Array, theirs: Array) -> Array:
@@ -82,8 +80,9 @@ def part(case: Case, resolver: str, ours: Array, theirs: Array) -> Array:
     if ours.dtype == np.float32:
         apart = np.minimum(apart, distance(np.clip(ours, -LARGEST, LARGEST), theirs))
     with np.errstate(all="ignore"):
-        share = apart / (case.bound(resolver, ours) + (TINY if flushed else 0))
-    return np.where((apart == 0) | np.isnan(share), 0, share)  # NaN: an infinite part of infinity
+        allowed = case.bound(resolver, ours) + (TINY if flushed else 0)
+        share = apart / np.where(np.isnan(allowed), 0, allowed)  # of NaN there are no units in the last place
+    return np.where((apart == 0) | np.isinf(allowed), 0, share)
 
 
 @pytest.mark.parametrize(

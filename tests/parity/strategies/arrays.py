@@ -9,20 +9,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 from hypothesis.extra.numpy import arrays as of_elements
 
+from tests.parity.cases.parts import F32, I32, I64
 from tests.parity.operators import TINY, Array, Given
 from tflite_transfer.reference.tflite.builder import TYPES
 
 Draw = st.DrawFn
 Shape = tuple[int, ...]
 
-F32, F16, I8, U8, I16, U16, I32, U32, I64, BOOL = (
-    np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.bool_
-)  # fmt: skip
-LEAST = 1e-45
+LEAST = 1e-45  # the smallest denormal number, and the largest: TINY - LEAST
 SMALL = (0.0, -0.0, LEAST, -LEAST, TINY - LEAST, TINY)
 ENDLESS = (*SMALL, np.inf, -np.inf)
+WITH_NAN = (*ENDLESS, np.nan)
+SPECIAL = (*WITH_NAN, -float(np.finfo(F32).max))  # the last one is for what sums nothing up, or in one order only
 SCALES = st.sampled_from((1, 1e-3, 40))
-SPECIAL = (*ENDLESS, np.nan, -float(np.finfo(F32).max))
 
 
 def shapes(least: int = 0, most: int = 5, side: int = 4) -> st.SearchStrategy[Shape]:

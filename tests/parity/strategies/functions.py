@@ -5,27 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.parity.cases.compare import COMPARISONS
+from tests.parity.cases.parts import BOOL, F16, F32, I8, I16, I32, I64, U8
 from tests.parity.operators import Case, case
 from tests.parity.rules import RULES
-from tests.parity.strategies.arrays import (
-    BOOL,
-    F16,
-    F32,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    Draw,
-    arrays,
-    broadcast,
-    floats,
-    given_or_fixed,
-    kind,
-    shapes,
-)  # fmt: skip
+from tests.parity.strategies.arrays import Draw, arrays, broadcast, floats, given_or_fixed, kind, shapes
 from tflite_transfer.reference.tflite.enums import TENSOR_TYPES
 
 ONE = [
@@ -71,11 +55,11 @@ def of_several(draw: Draw) -> Case:
     return case(opcode, *(draw(finite if dtype == F32 else arrays(shape, dtype)) for _ in range(count)))
 
 
-SIGNED, UNSIGNED = (I8, I16, I32), (U8, U16, U32)
+SIGNED, UNSIGNED = (I8, I16, I32), (U8, np.uint16, np.uint32)
 WHOLE = {
     "ADD": (I16, I32, I64), "BITWISE_XOR": (*SIGNED, *UNSIGNED), "DIV": (I32,), "FLOOR_DIV": SIGNED,
     "FLOOR_MOD": (*SIGNED, I64), "MAXIMUM": (I8, U8, I16, I32, I64), "MINIMUM": (I8, U8, I16, I32, I64),
-    "MUL": (I16, I32, I64, U32), "POW": (I32,), "RIGHT_SHIFT": (*SIGNED, *UNSIGNED), "SQUARED_DIFFERENCE": (I32,),
+    "MUL": (I16, I32, I64, np.uint32), "POW": (I32,), "RIGHT_SHIFT": (*SIGNED, *UNSIGNED), "SQUARED_DIFFERENCE": (I32,),
     "SUB": (I32, I64),
 }  # fmt: skip
 
@@ -96,11 +80,7 @@ def of_whole_numbers(draw: Draw) -> Case:
 
 @st.composite
 def comparisons(draw: Draw) -> Case:
-    opcode = draw(
-        st.sampled_from(
-            ["EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL", "LOGICAL_AND", "LOGICAL_OR"]
-        )
-    )
+    opcode = draw(st.sampled_from((*COMPARISONS, "LOGICAL_AND", "LOGICAL_OR")))
     types = (BOOL,) if opcode.startswith("LOGICAL") else (F32, F16, I16, I32, I64)
     # int8 and uint8 are taken for quantised, as is int16 by NOT_EQUAL: LiteRT divides by their scale of 0 and ends.
     dtype = np.dtype(draw(st.sampled_from([t for t in types if (opcode, t) != ("NOT_EQUAL", I16)])))
@@ -110,11 +90,8 @@ def comparisons(draw: Draw) -> Case:
 
 @st.composite
 def choices(draw: Draw) -> Case:
-    opcode, dtype = (
-        draw(st.sampled_from(("SELECT", "SELECT_V2"))),
-        draw(st.sampled_from((F32, F16, BOOL, I8, U8, I16, I32, I64))),
-    )
-    shape = draw(shapes(0, 5))
+    opcode, shape = draw(st.sampled_from(("SELECT", "SELECT_V2"))), draw(shapes(0, 5))
+    dtype = draw(st.sampled_from((F32, F16, BOOL, I8, U8, I16, I32, I64)))
     rows = draw(st.sampled_from([(), shape[:1], shape])), shape, shape
     condition, one, two = rows if opcode == "SELECT" else draw(broadcast(3))
     x, y = (draw(given_or_fixed(draw(arrays(s, dtype)))) for s in (one, two))
@@ -123,7 +100,7 @@ def choices(draw: Draw) -> Case:
 
 @st.composite
 def casts(draw: Draw) -> Case:
-    types = (F32, np.float64, F16, I8, U8, I16, U16, I32, U32, I64, BOOL)
+    types = (F32, np.float64, F16, I8, U8, I16, np.uint16, I32, np.uint32, I64, BOOL)
     dtype, made = np.dtype(draw(st.sampled_from(types))), kind(np.zeros((), draw(st.sampled_from(types))))
     shape = draw(shapes(0, 3))
     x = draw(floats(shape, dtype) if dtype.kind == "f" else arrays(shape, dtype))

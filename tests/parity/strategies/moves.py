@@ -10,24 +10,9 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import broadcastable_shapes
 
+from tests.parity.cases.parts import BOOL, F16, F32, I8, I16, I32, I64, U8
 from tests.parity.operators import Array, Case, case, fixed
-from tests.parity.strategies.arrays import (
-    BOOL,
-    F16,
-    F32,
-    I8,
-    I16,
-    I32,
-    I64,
-    SPECIAL,
-    U8,
-    Draw,
-    arrays,
-    axes,
-    indices,
-    inputs,
-    shapes,
-)  # fmt: skip
+from tests.parity.strategies.arrays import SPECIAL, Draw, arrays, axes, indices, inputs, shapes
 from tflite_transfer.reference.ops.shape import strided_slice
 
 MOVED = (F32, U8, I8, I16, I32, I64)

@@ -8,25 +8,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.parity.cases.images import MODES
+from tests.parity.cases.parts import BOOL, F16, F32, I8, I16, I32, I64, U8
 from tests.parity.operators import Array, Case, Out, case
 from tests.parity.rules import RULES
-from tests.parity.strategies.arrays import (
-    BOOL,
-    F16,
-    F32,
-    I8,
-    I16,
-    I32,
-    I64,
-    SPECIAL,
-    U8,
-    Draw,
-    arrays,
-    indices,
-    inputs,
-    kind,
-    shapes,
-)  # fmt: skip
+from tests.parity.strategies.arrays import SPECIAL, Draw, arrays, indices, inputs, kind, shapes
 from tests.parity.strategies.moves import MOVED, values
 
 

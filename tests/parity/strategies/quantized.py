@@ -8,23 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.parity.cases.images import MODES
+from tests.parity.cases.parts import I8, I16, I32, I64, U8
 from tests.parity.cases.quantized import ONE_OFF, out
 from tests.parity.cases.quantized_sums import DEFAULT_ALONE
 from tests.parity.operators import Array, Case, Given, Out, Rule, case, fixed
-from tests.parity.strategies.arrays import (
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    Draw,
-    Shape,
-    arrays,
-    axes,
-    broadcast,
-    indices,
-    shapes,
-)  # fmt: skip
+from tests.parity.strategies.arrays import Draw, Shape, arrays, axes, broadcast, indices, shapes
 from tests.parity.strategies.functions import ACTIVATIONS
 from tests.parity.strategies.windows import windows
 

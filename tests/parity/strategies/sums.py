@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tests.parity.cases.parts import BOOL, F32, I8, I16, I32, I64, U8
 from tests.parity.operators import Case, case, fixed
 from tests.parity.rules import RULES
 from tests.parity.strategies.arrays import (
-    BOOL,
     ENDLESS,
-    F32,
-    I8,
-    I16,
-    I32,
-    I64,
     SPECIAL,
-    U8,
+    WITH_NAN,
     Draw,
     arrays,
     axes,
@@ -23,15 +18,15 @@ from tests.parity.strategies.arrays import (
     indices,
     inputs,
     shapes,
-)  # fmt: skip
+)
 from tests.parity.strategies.functions import ACTIVATIONS
-from tests.parity.strategies.windows import TERMS, products
+from tests.parity.strategies.windows import products
 
 
 @st.composite
 def fully_connected(draw: Draw) -> Case:
     depth, outputs = draw(st.integers(1, 40)), draw(st.integers(1, 40))
-    values = draw(products((*draw(shapes(1, 3)), depth), (outputs, depth), outputs, special=TERMS))
+    values = draw(products((*draw(shapes(1, 3)), depth), (outputs, depth), outputs, special=WITH_NAN))
     options = {"keep_num_dims": draw(st.booleans()), "fused_activation_function": draw(ACTIVATIONS)}
     return case("FULLY_CONNECTED", *values, rule=RULES["FULLY_CONNECTED"], **options)
 
@@ -41,7 +36,7 @@ def batch_matmul(draw: Draw) -> Case:
     one, two = draw(broadcast(2, 3))
     i, j, k = (draw(st.integers(1, 6)) for _ in range(3))
     m, n = draw(st.booleans()), draw(st.booleans())
-    a = draw(inputs((*one, *((j, i) if m else (i, j))), special=TERMS))
+    a = draw(inputs((*one, *((j, i) if m else (i, j))), special=WITH_NAN))
     b = draw(inputs((*two, *((k, j) if n else (j, k)))))
     return case("BATCH_MATMUL", a, b, rule=RULES["BATCH_MATMUL"], adj_x=m, adj_y=n)
 
@@ -58,7 +53,7 @@ def reductions(draw: Draw) -> Case:
     opcode, shape = draw(st.sampled_from(sorted(REDUCED))), draw(shapes())
     dtype = draw(st.sampled_from(REDUCED[opcode]))
     over = draw(st.lists(axes(max(len(shape), 1)), max_size=6 if shape else 1))
-    x = draw(arrays(shape, dtype, special=ENDLESS if opcode in ("REDUCE_MAX", "REDUCE_MIN") else TERMS))
+    x = draw(arrays(shape, dtype, special=ENDLESS if opcode in ("REDUCE_MAX", "REDUCE_MIN") else WITH_NAN))
     rule = RULES.get(opcode) if dtype == F32 else None
     return case(opcode, x, draw(indices(over, I32)), rule=rule, keep_dims=draw(st.booleans()))
 
