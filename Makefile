@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-all check bench notebook clean
+.PHONY: demo test test-all check mutants bench notebook clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,9 @@ test: check  ## what CI runs
 
 test-all: check  ## the long tables too
 	.venv/bin/python -m pytest -n 2
+
+mutants: .venv/installed  ## faults put into the code, each of which must turn a test red
+	.venv/bin/python -m tests.mutants
 
 bench: .venv/installed  ## ratios between the backends, validated before they are timed
 	.venv/bin/python -m bench

@@ -21,6 +21,7 @@ COLOURS = ("red", "green", "blue")
 Samples = list[tuple[NDArray[np.float32], str]]
 
 hypothesis.settings.register_profile("same everywhere", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("same everywhere")
 
 

@@ -57,9 +57,11 @@ def div(a: Array, b: Array) -> Array:
 
 @broadcasting
 def power(a: Array, b: Array) -> Array:
-    """``a ^ b``, correctly rounded: taken in double. (...), (...) -> (...)."""
-    if np.issubdtype(a.dtype, np.integer) and (b < 0).any():
-        raise ValueError("integers are raised to a negative power")
+    """``a ^ b``, of floats correctly rounded: taken in double; integers wrap around. (...), (...) -> (...)."""
+    if np.issubdtype(a.dtype, np.integer):
+        if (b < 0).any():
+            raise ValueError("integers are raised to a negative power")
+        return np.power(a, b)
     return np.power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype)
 
 

@@ -108,8 +108,8 @@ def cumsum(x: Array, axis: Array, *, exclusive: bool = False, reverse: bool = Fa
 
 
 def softmax(z: Array, *, beta: float = 1.0) -> Array:
-    """``softmax(beta z)`` over the last axis. (..., C) -> (..., C)."""
-    return head.softmax(z * z.dtype.type(beta))
+    """``softmax(beta z)`` over the last axis; shifted before it is scaled, for ``beta z`` may overflow. (..., C)."""
+    return head.softmax((z - z.max(axis=-1, keepdims=True)) * z.dtype.type(beta))
 
 
 def log_softmax(z: Array) -> Array:

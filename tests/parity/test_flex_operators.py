@@ -14,6 +14,7 @@ import pytest
 
 from tests.parity.operators import normal
 from tflite_transfer.reference.flex import convolution, elementwise, losses, normalization, pooling
+from tflite_transfer.reference.ops import conv
 
 tf = pytest.importorskip("tensorflow")
 Array = Any
@@ -83,6 +84,17 @@ def window_cases() -> Iterator[Case]:
             y = tf.nn.max_pool2d(x, k, stride, padding).numpy()
             yield Case("MaxPoolGrad", pooling.max_pool_grad, (x, y, g), pool, 4)
             yield Case("AvgPoolGrad", pooling.avg_pool_grad, (sizes, g), pool, 4)
+    x, g, w = normal(2, 8, 9, 4), normal(2, 4, 9, 5, seed=1), normal(3, 2, 4, 5, seed=2)
+    uneven = {"strides": [1, 2, 1, 1], "padding": "SAME"}
+    around = uneven | {"padding": "EXPLICIT", "explicit_paddings": [0, 0, 1, 1, 0, 1, 0, 0]}
+    for options in (uneven, around):
+        shapes = np.array(x.shape, np.int32), np.array(w.shape, np.int32)
+        yield Case("Conv2DBackpropFilter", convolution.conv2d_backprop_filter, (x, shapes[1], g), options, 6)
+        yield Case("Conv2DBackpropInput", convolution.conv2d_backprop_input, (shapes[0], w, g), options, 6)
+    pool, g = uneven | {"ksize": [1, 3, 2, 1]}, normal(2, 4, 9, 4, seed=3)
+    y = tf.nn.max_pool2d(x, (3, 2), (2, 1), "SAME").numpy()
+    yield Case("MaxPoolGrad", pooling.max_pool_grad, (x, y, g), pool, 4)
+    yield Case("AvgPoolGrad", pooling.avg_pool_grad, (shapes[0], g), pool, 4)
     ties = np.zeros((1, 4, 4, 2), np.float32)
     pool = {"ksize": [1, 3, 3, 1], "strides": [1, 1, 1, 1], "padding": "SAME"}
     yield Case("MaxPoolGrad", pooling.max_pool_grad, (ties, ties, normal(1, 4, 4, 2)), pool, 4)
@@ -144,6 +156,20 @@ def test_the_kernel_is_tensorflow_s(number: int) -> None:
         bound = case.c * UNIT * sizes(case, double)
         assert (np.abs(ours - double) <= bound).all()
         assert (np.abs(ours.astype(np.float64) - tensorflow) <= bound).all()
+
+
+@pytest.mark.parametrize(("depth", "dilations"), [(2, (1, 1)), (4, (2, 3)), (1, (2, 1))])
+def test_groups_and_dilations_which_tensorflow_has_on_gpus_alone(depth: int, dilations: tuple[int, int]) -> None:
+    """A convolution is linear: along any direction the gradient is the convolution of that direction."""
+    x, w = normal(2, 8, 9, 4).astype(np.float64), normal(3, 2, depth, 8).astype(np.float64)
+    window = {"padding": "SAME", "stride_h": 2, "stride_w": 1}
+    window |= dict(zip(("dilation_h_factor", "dilation_w_factor"), dilations, strict=True))
+    y = conv.conv_2d(x, np.moveaxis(w, 3, 0), **window)
+    g = normal(*y.shape, seed=1).astype(np.float64)
+    options: dict[str, Any] = {"strides": [1, 2, 1, 1], "padding": "SAME", "dilations": [1, *dilations, 1]}
+    dw = convolution.conv2d_backprop_filter(x, np.array(w.shape), g, **options)
+    dx = convolution.conv2d_backprop_input(np.array(x.shape), w, g, **options)
+    np.testing.assert_allclose([(dw * w).sum(), (dx * x).sum()], (g * y).sum(), rtol=1e-12)
 
 
 def test_a_class_that_is_not_there_is_nan_as_in_tensorflow() -> None:

@@ -101,7 +101,10 @@ def with_nan() -> Iterator[tuple[Case, str]]:
     pool = case("MAX_POOL_2D", x, padding=SAME, stride_h=1, stride_w=1, filter_height=2, filter_width=2)
     yield from ((pool, r) for r in RESOLVERS)
     yield from ((case("FAKE_QUANT", x, min=-1.0, max=1.0, num_bits=8), r) for r in RESOLVERS)
-    yield case("EXP", x), "default"
+    yield from ((case(opcode, np.abs(x)), "default") for opcode in ("EXP", "LOG"))
+    mean = case("AVERAGE_POOL_2D", x, padding=SAME, stride_h=1, stride_w=1, filter_height=2, filter_width=2)
+    deep = {"padding": SAME, "stride_d": 1, "stride_h": 1, "stride_w": 1}
+    yield from ((made, "default") for made in (mean, case("CONV_3D", x[None], weights(1, 1, 1, 2, 3), **deep)))
     for opcode in ("STABLEHLO_MAXIMUM", "STABLEHLO_MINIMUM"):
         yield from ((case(opcode, np.zeros((1, 4, 4, 2), np.float32), x), r) for r in RESOLVERS)
     yield from ((case("UNIQUE", np.array([1, np.nan, 3, np.nan], np.float32), out=PAIR), r) for r in RESOLVERS)
@@ -143,6 +146,38 @@ def test_one_over_the_square_root_of_0_is_infinite_though_litert_says_nan():
     ours, theirs = both(case("RSQRT", np.zeros(3, np.float32)), "default")
     assert np.isposinf(ours).all()
     assert np.isnan(theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("opcode", "x", "exact", "wrong"),
+    [
+        ("EXP", 88.5, 2.7230877e38, np.inf),
+        ("LOG", 3e38, 88.59685, 88.37627),
+        ("SQRT", 2e38, 1.4142135e19, 2.1214204e19),
+        ("RSQRT", 2e38, 7.071068e-20, 1.0606602e-19),
+    ],
+)
+def test_functions_hold_near_the_largest_number_though_xnnpack_loses_its_way(opcode, x, exact, wrong):
+    ours, theirs = both(case(opcode, np.array([x], np.float32)), "default")
+    np.testing.assert_allclose((ours[0], theirs[0]), (exact, wrong), rtol=1e-4)
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_an_ellipsis_may_stand_for_no_axis_though_litert_then_forgets_what_follows(resolver):
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    part = case("STRIDED_SLICE", x, fixed([0, 0, 1]), fixed([2, 0, 2]), fixed([1, 1, 1]), ellipsis_mask=2)
+    ours, theirs = both(part, resolver)
+    np.testing.assert_array_equal(ours, x[0:2, ..., 1:2])
+    np.testing.assert_array_equal(theirs, x)
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_powers_wrap_around_as_litert_s_do_for_one_exponent_alone(resolver):
+    """For several it converts a double, which C++ leaves undefined where no int32 holds it."""
+    for exponents, same in ([2], True), ([2, 2], False):
+        ours, theirs = both(case("POW", np.array([46341, 50000], I32), np.array(exponents, I32)), resolver)
+        assert ours.tolist() == [46341**2 - 2**32, 50000**2 - 2**32]
+        assert (theirs == ours).all() == same
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)

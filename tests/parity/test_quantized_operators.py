@@ -112,6 +112,14 @@ def test_litert_s_reference_sum_reads_every_type_as_bytes(kind):
     assert np.abs(litert(data, given, "reference")[0] - exact).max() > 1
 
 
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_a_quotient_of_less_than_half_a_step_is_0_though_litert_shifts_it_by_32_bits(resolver):
+    a, b = (Given(np.array([n], I8), scale=np.float32(1), zero=0) for n in (12, -64))
+    data, given = content(case("DIV", a, b, out=out(I8, 1.0)))
+    assert Interpreter(data).call(*given)[0] == 0
+    assert litert(data, given, resolver)[0] == -128
+
+
 BEYOND = np.array([np.nan, np.inf, -np.inf, 1e12, -1e12, 3e9, -3e9], np.float32)
 
 

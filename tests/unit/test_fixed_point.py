@@ -63,6 +63,8 @@ def test_double_rounding_is_what_litert_is_built_with():
 def test_wide_numbers_keep_16_bits_of_the_multiplier():
     x, by = np.array([2**40, -(2**40), 12345]), quantize_multiplier(1e-6)
     np.testing.assert_allclose(multiply_wide(x, by), x * 1e-6, rtol=2.0**-15, atol=0.5)
+    halves = multiply_wide(np.array([3, 1, -1, -3]), quantize_multiplier(0.5))
+    assert halves.tolist() == [2, 1, 0, -1]  # halves upward
 
 
 def test_functions_are_near_the_real_ones():

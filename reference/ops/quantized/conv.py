@@ -87,11 +87,17 @@ def whole(x: Array, tensor: Tensor | None) -> Array:
     return centred(x, int(quantization.zero_point.reshape(-1)[0])).astype(np.float64)
 
 
-def rescale(inputs: Tensors, output: Tensor, axis: int, kinds: tuple[str, ...] = ("INT8",)) -> Array:
-    """``s_x s_w / s_y`` in double, one number or one for each index of ``axis``. For uint8 ``s_x s_w`` is float32.
+def rescale(
+    inputs: Tensors, output: Tensor, axis: int, *, kinds: tuple[str, ...] = ("INT8",), narrow: bool = True
+) -> Array:
+    """``s_x s_w / s_y`` in double, one number or one for each index of ``axis``.
 
-    ``kinds`` are the types of weights that int16 may have. Raises ValueError where types, scales or zero points do not
-    go together.
+    Raises ValueError where types, scales or zero points do not go together.
+
+    Parameters
+    ----------
+    kinds : the types of weights that int16 may have
+    narrow : of uint8 ``s_x s_w`` is float32
     """
     x, weights, bias = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
     kind = same_type(x, output)
@@ -104,6 +110,7 @@ def rescale(inputs: Tensors, output: Tensor, axis: int, kinds: tuple[str, ...] =
         raise ValueError(f"{scales.size} scales along axis {stored.axis} of {kind} weights {weights.shape}")
     if kind == "UINT8":
         check_bias(bias, a.scale, scales[0], b.scale)
+    if kind == "UINT8" and narrow:
         return (a.scale * scales).astype(np.float64) / np.float64(b.scale)
     return np.float64(a.scale) * scales.astype(np.float64) / np.float64(b.scale)
 

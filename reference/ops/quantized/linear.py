@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.ops import linear
 from tflite_transfer.reference.ops.quantized.affine import Tensors, affine, affines, finish, round_away
-from tflite_transfer.reference.ops.quantized.conv import check_bias, rescale, scaled, whole, with_bias
+from tflite_transfer.reference.ops.quantized.conv import check_bias, rescale, whole, with_bias
 from tflite_transfer.reference.ops.quantized.fixed_point import (
     INT32_MAX,
     INT32_MIN,
@@ -35,12 +35,10 @@ def fully_connected(
 ) -> Array:
     """``s_x s_w / s_y ((x - z_x) (w - z_w)^T + b) + z_y``. Shapes as in ``ops/linear.py``.
 
-    With weights of int8 the scale changes in double, not in fixed point as in every other operator.
+    But for weights of int16 the scale changes in double, not in fixed point as in every other operator.
     """
-    real = rescale(inputs, outputs[0], axis=0, kinds=("INT8", "INT16"))
+    real = rescale(inputs, outputs[0], axis=0, kinds=("INT8", "INT16"), narrow=False)
     total = linear.fully_connected(whole(x, inputs[0]), whole(weights, inputs[1]), keep_num_dims=keep_num_dims)
-    if outputs[0].type == "UINT8":
-        return scaled(total, bias, quantize_multiplier(real), outputs[0], activation)
     if weights.dtype == np.int16:
         wide = multiply_wide(with_bias(total.astype(np.int64), bias, outputs[0]), quantize_multiplier(real))
         return finish(wide, outputs[0], activation)

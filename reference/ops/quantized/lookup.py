@@ -131,9 +131,13 @@ def table_of(function: Function, scale: Any, zero: int, out_scale: Any) -> Array
 
 
 def interpolated(x: Array, table: Array) -> Array:
-    """The table's value at int16 x, on the straight line between two entries. (...), (513,) -> (...)."""
+    """The table's value at int16 x, on the straight line between two entries. (...), (513,) -> (...).
+
+    A slope has 16 bits, and wraps around where two entries are further apart.
+    """
     place, rest = 256 + (x >> 7), x & 127
-    return table[place] + (((table[place + 1] - table[place]) * rest + 64) >> 7)
+    slope = (table[place + 1] - table[place]).astype(np.int16).astype(np.int64)
+    return (table[place] + ((slope * rest + 64) >> 7)).astype(np.int16).astype(np.int64)
 
 
 def _sigmoid_of_int16(x: Array, given: Tensor | None, *, finer: int) -> Array:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.parity.operators import Case, case, fixed, normal, terms, weights
+from tests.parity.operators import Case, case, fixed, normal, weights
+from tests.parity.rules import RULES
 
 SAME, VALID = 0, 1
 FUSED = 1, 2, 3
-ROOT = terms(5)
+ROOT = RULES["L2_POOL_2D"]
 
 
 def cases() -> Iterator[Case]:
@@ -29,7 +30,7 @@ def cases() -> Iterator[Case]:
 
 
 def transposed() -> Iterator[Case]:
-    rule = terms(6)
+    rule = RULES["TRANSPOSE_CONV"]
     for padding, h, w, shape, size in (
         (SAME, 1, 1, (3, 4), (3, 4)), (SAME, 2, 2, (6, 8), (3, 4)), (SAME, 2, 2, (5, 7), (3, 4)),
         (SAME, 3, 2, (8, 8), (3, 4)), (VALID, 1, 1, (5, 6), (3, 4)), (VALID, 2, 3, (7, 12), (3, 4)),
@@ -50,7 +51,7 @@ def transposed() -> Iterator[Case]:
 
 
 def with_depth() -> Iterator[Case]:
-    rule = terms(6)
+    rule, back_rule = RULES["CONV_3D"], RULES["CONV_3D_TRANSPOSE"]
     for padding in (SAME, VALID):
         for d, h, w in ((1, 1, 1), (2, 2, 2), (1, 2, 3)):
             o = {"padding": padding, "stride_d": d, "stride_h": h, "stride_w": w}
@@ -61,20 +62,20 @@ def with_depth() -> Iterator[Case]:
                 sizes = zip((4, 5, 6), kernel, (d, h, w), strict=True)
                 places = [-(-n // s) if padding == SAME else -(-(n - k + 1) // s) for n, k, s in sizes]
                 y, back = normal(2, *places, 4), fixed([2, 4, 5, 6, 3])
-                yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=rule, kind="FLOAT32", **o)
-                yield case("CONV_3D_TRANSPOSE", back, f, y, rule=rule, kind="FLOAT32", **o)
+                yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=back_rule, kind="FLOAT32", **o)
+                yield case("CONV_3D_TRANSPOSE", back, f, y, rule=back_rule, kind="FLOAT32", **o)
         o = {"padding": padding, "stride_d": 1, "stride_h": 1, "stride_w": 1}
         wide = o | {"dilation_d_factor": 1, "dilation_h_factor": 2, "dilation_w_factor": 3}
         x, f = normal(1, 4, 5, 8, 3), weights(2, 2, 2, 3, 4)
         yield case("CONV_3D", x, f, weights(4), rule=rule, **wide)
         places = (4, 5, 8) if padding == SAME else (3, 3, 5)
         y, back = normal(1, *places, 4), np.array([1, 4, 5, 8, 3], np.int32)
-        yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=rule, kind="FLOAT32", **wide)
+        yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=back_rule, kind="FLOAT32", **wide)
         for n in FUSED:
             fused = o | {"fused_activation_function": n}
             yield case("CONV_3D", x, f, weights(4), rule=rule, **fused)
             y = normal(1, *((4, 5, 8) if padding == SAME else (3, 4, 7)), 4)
-            yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=rule, kind="FLOAT32", **fused)
+            yield case("CONV_3D_TRANSPOSE", back, f, y, weights(3), rule=back_rule, kind="FLOAT32", **fused)
 
 
 def refused() -> Iterator[Case]:

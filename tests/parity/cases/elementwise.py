@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.parity.operators import Case, case, fixed, normal, ulps, units
+from tests.parity.operators import Case, case, fixed, normal, ulps
+from tests.parity.rules import RULES
 
 F32, I32, I64 = np.float32, np.int32, np.int64
 
@@ -17,12 +18,9 @@ def cases() -> Iterator[Case]:
     for opcode in ("ABS", "NEG", "SQUARE", "RELU", "RELU6", "RELU_N1_TO_1"):
         yield from (case(opcode, x), case(opcode, special))
     yield from (case("LEAKY_RELU", v, alpha=0.3) for v in (x, special))
-    yield from (case(opcode, positive, rule=ulps(4)) for opcode in ("SQRT", "RSQRT"))  # 2, 0
-    yield case("EXP", x, rule=ulps(16))  # 8, 2
-    yield case("LOG", positive, rule=units(8))  # 4.0, 2.0
-    yield case("LOGISTIC", x, rule=units(4))  # 1.5, 2.0
-    yield case("TANH", x, rule=ulps(8))  # 4, 2
-    yield case("HARD_SWISH", x, rule=lambda *_: 6 * 2**-24 * np.abs(x) * (np.abs(x) + 3) / 6)  # 2.8, 0
+    yield from (case(opcode, positive, rule=RULES[opcode]) for opcode in ("SQRT", "RSQRT"))
+    yield case("LOG", positive, rule=RULES["LOG"])
+    yield from (case(opcode, x, rule=RULES[opcode]) for opcode in ("EXP", "LOGISTIC", "TANH", "HARD_SWISH"))
     yield case("POW", positive, normal(4000, seed=9), rule=ulps(2))  # 1, 1
     yield case("POW", fixed(0.999, F32), np.arange(1, 3000, dtype=F32), rule=ulps(2))  # 1, 1
     yield case("POW", np.array([2, 3, -2, 10], I32), np.array([10, 4, 3, 2], I32))

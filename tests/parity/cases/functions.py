@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.parity.operators import Array, Case, Rule, case, fixed, normal, ulps, units, weights
+from tests.parity.operators import Array, Case, case, fixed, normal, weights
+from tests.parity.rules import RULES
 
 F32, I32, I64 = np.float32, np.int32, np.int64
 EDGES = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.49999997, 8388607.5, 3e9], F32)
@@ -22,29 +23,24 @@ def cases() -> Iterator[Case]:
 def activations() -> Iterator[Case]:
     x = normal(4000, scale=4)
     yield from (case("RELU_0_TO_1", v) for v in (x, EDGES))
-    yield from (case("ELU", v, rule=ulps(4)) for v in (x, EDGES, -np.logspace(-30, 2, 500, dtype=F32)))  # 2, none
-    for approximate in (False, True):  # relative to x: what it is multiplied by cancels far below 0. 3.6, 3.5
-        yield from (case("GELU", v, rule=of_input(8), approximate=approximate) for v in (x, EDGES))
+    yield from (case("ELU", v, rule=RULES["ELU"]) for v in (x, EDGES, -np.logspace(-30, 2, 500, dtype=F32)))
+    for approximate in (False, True):
+        yield from (case("GELU", v, rule=RULES["GELU"], approximate=approximate) for v in (x, EDGES))
     for shape in ((4,), (1,), (), (3, 1), (3, 4), (2, 3, 4)):
         yield from (case("PRELU", normal(2, 3, 4), a) for a in (weights(*shape), normal(*shape, seed=1)))
     yield case("PRELU", EDGES, fixed(-0.5, F32))
 
 
-def of_input(c: float) -> Rule:
-    """``c 2^-24 |x|``, and the least normal number: XNNPACK gives 0 for what is smaller."""
-    return lambda case, _: c * 2**-24 * np.abs(case.values[0]) + np.finfo(F32).tiny
-
-
 def angles() -> Iterator[Case]:
     x = np.linspace(-20, 20, 4001, dtype=F32)  # further out XNNPACK loses its way: see test_operators.py
     for opcode in ("SIN", "COS"):
-        yield case(opcode, x, rule=units(10))  # 5.0, 1.0
+        yield case(opcode, x, rule=RULES[opcode])
         yield case(opcode, np.array([np.nan, np.inf, -np.inf, 0, -0.0], F32))
     both = np.array([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-40, 3e38], F32)
     y, x = (m.reshape(-1) for m in np.meshgrid(both, both))
     for dtype in (F32, np.float16):
-        yield case("ATAN2", held(y, dtype), held(x, dtype), rule=ulps(4))  # 2, 2
-        yield case("ATAN2", normal(500, 2).astype(dtype), normal(500, 2, seed=1).astype(dtype), rule=ulps(4))
+        yield case("ATAN2", held(y, dtype), held(x, dtype), rule=RULES["ATAN2"])
+        yield case("ATAN2", normal(500, 2).astype(dtype), normal(500, 2, seed=1).astype(dtype), rule=RULES["ATAN2"])
 
 
 def whole_numbers() -> Iterator[Case]:

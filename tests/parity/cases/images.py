@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.parity.cases.parts import F32, I8, I16, I32, KINDS, U8, counted, special
 from tests.parity.operators import Array, Case, Out, Rule, case, fixed, normal
+from tests.parity.rules import RULES
 
 SIZES = ((2, 2), (5, 7), (8, 10), (1, 1), (3, 13), (40, 31))
 MODES = ({}, {"align_corners": True}, {"half_pixel_centers": True})
@@ -20,20 +21,20 @@ def cases() -> Iterator[Case]:
                 yield case("RESIZE_NEAREST_NEIGHBOR", special(*shape), fixed(size), **mode)
         for mode in MODES:
             for shape in ((1, 4, 5, 3), (2, 17, 12, 1), (1, 1, 1, 2)):
-                yield case("RESIZE_BILINEAR", normal(*shape), fixed(size), rule=blend(3), **mode)  # 1.0, 1.3
+                yield case(
+                    "RESIZE_BILINEAR", normal(*shape), fixed(size), rule=RULES["RESIZE_BILINEAR"], **mode
+                )  # 1.0, 1.3
     for n in (224, 300):
         yield case("RESIZE_NEAREST_NEIGHBOR", counted(I32, 1, 97, 97, 1), fixed([n, n]))
-        yield from (case("RESIZE_BILINEAR", normal(1, 97, 97, 1), fixed([n, n]), rule=blend(3), **m) for m in MODES)
+        yield from (
+            case("RESIZE_BILINEAR", normal(1, 97, 97, 1), fixed([n, n]), rule=RULES["RESIZE_BILINEAR"], **m)
+            for m in MODES
+        )
     for opcode in ("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"):
-        yield case(opcode, normal(1, 4, 4, 2), np.array([8, 6], I32), rule=blend(3))
+        yield case(opcode, normal(1, 4, 4, 2), np.array([8, 6], I32), rule=RULES["RESIZE_BILINEAR"])
     for d in (U8, I8, I16, I32):
         yield case("RESIZE_NEAREST_NEIGHBOR", counted(d, 1, 3, 4, 2), fixed([5, 2]), kind=KINDS[d])
     yield from _suppressions()
-
-
-def blend(c: float) -> Rule:
-    """``c 2^-24 max|x| (1 + H + W)``: a place among n pixels is rounded to ``n 2^-24``, and with it the weights."""
-    return lambda case, _: c * 2**-24 * np.abs(case.values[0]).max() * (1 + sum(case.values[0].shape[1:3]))
 
 
 def decay(c: float) -> Rule:

@@ -40,6 +40,8 @@ def cases() -> Iterator[Case]:
     column, row = every(I8, 0.05, -5), every(I8, 0.03, 7)
     column = column._replace(value=column.value[:, None])
     yield from (case(o, column, row, out=out(I8, 0.07, 3), rule=ONE_OFF) for o in ("ADD", "SUB", "MUL"))
+    column, row = (i._replace(scale=np.float32(s)) for i, s in ((column, 0.0687), (row, 0.0346)))
+    yield from (case(o, column, row, out=out(I8, 0.0732, 3), rule=ONE_OFF) for o in ("ADD", "SUB"))  # near halves
     near = Given(np.arange(-20, 21).astype(I16), scale=np.float32(1e-4), zero=0)
     yield from (case(o, near, near._replace(value=near.value[::-1].copy()), kind="BOOL") for o in COMPARISONS[2:])
     powers = [stored(I16, 3, 40, scale=2.0**-n, seed=n) for n in (8, 10, 8)]

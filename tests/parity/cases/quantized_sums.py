@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.parity.cases.quantized import I8, I16, I32, I64, ONE_OFF, U8, bias, filters, out, stored
-from tests.parity.operators import Case, case, fixed, ulps
+from tests.parity.operators import Case, Given, case, fixed, ulps
 
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3
@@ -21,6 +21,7 @@ def cases() -> Iterator[Case]:
         yield from convolutions(opcode)
     yield from transposed_convolutions()
     yield from products()
+    yield from scales()
     yield from reductions()
 
 
@@ -103,6 +104,28 @@ def products() -> Iterator[Case]:
                 yield case("BATCH_MATMUL", left, right, out=made, rule=ONE_OFF, adj_x=m, adj_y=n)
             a = (*a[:-2], a[-1], a[-2]) if m else a
             b = (*b[:-2], b[-1], b[-2]) if n else b
+
+
+def scales() -> Iterator[Case]:
+    """Every product of two numbers, at scales whose own product gives other results in float32 than in double.
+
+    And halves, which FULLY_CONNECTED rounds once.
+    """
+    for dtype in (U8, I8):
+        numbers, made = np.arange(np.iinfo(dtype).max + 1).astype(dtype), out(dtype, 0.825)
+        x = Given(numbers[:, None], scale=np.float32(0.2962), zero=0)
+        w = Given(numbers[:, None], in_file=True, scale=np.float32(0.0102), zero=0)
+        yield case("FULLY_CONNECTED", x, w, out=made, rule=ONE_OFF)
+        yield case("FULLY_CONNECTED", x._replace(scale=w.scale), w, out=out(dtype, 0.0102 * 0.0816), rule=ONE_OFF)
+        yield case("MUL", x, w._replace(value=numbers), out=made, rule=ONE_OFF)
+        if dtype == I8:
+            yield case("BATCH_MATMUL", x, w._replace(value=numbers[None], in_file=False), out=made, rule=ONE_OFF)
+        image, filters = (i._replace(value=i.value[:, None, None]) for i in (x, w))
+        o = {"padding": SAME, "stride_h": 1, "stride_w": 1}
+        yield case("CONV_2D", image, filters, bias(x, w, numbers.size), out=made, rule=ONE_OFF, **o)
+    one = Given(np.ones((1, 1), U8), in_file=True, scale=np.float32(1), zero=0)
+    halves = Given(np.arange(256).astype(U8)[:, None], scale=np.float32(1), zero=128)
+    yield from (case("FULLY_CONNECTED", halves, one, out=out(U8, s, 128), rule=ONE_OFF) for s in (2.0, 8.0))
 
 
 def reductions() -> Iterator[Case]:

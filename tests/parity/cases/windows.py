@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.parity.operators import Case, case, normal, terms, weights
+from tests.parity.operators import Case, case, normal, weights
+from tests.parity.rules import RULES
 
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3
@@ -12,8 +13,8 @@ RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3
 
 def cases() -> Iterator[Case]:
     """Odd paddings, strides, dilations, groups, channel multipliers, activations."""
-    conv, depth, mean = terms(7), terms(6), terms(5)  # 3.5, 3.2; 3.0, 2.3; 2.4, 0
-    x, dilated = normal(1, 9, 10, 4), {"dilation_h_factor": 2, "dilation_w_factor": 2}
+    conv, depth, mean = (RULES[o] for o in ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D"))
+    x, dilated = normal(1, 9, 10, 4), {"dilation_h_factor": 2, "dilation_w_factor": 3}
     for padding in (SAME, VALID):
         for h, w in ((1, 1), (2, 2), (3, 3), (2, 1)):
             o = {"padding": padding, "stride_h": h, "stride_w": w}

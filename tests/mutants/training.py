@@ -1,0 +1,59 @@
+"""What trains: the head, optimizers, TensorFlow's gradients, checkpoints, compiled kernels."""
+
+# ruff: noqa: E501 - a mutant is a line
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+HEAD, RULES = "tests/unit/test_head_definition.py", "tests/unit/test_optimizer_definition.py"
+FLEX, SAVED = "tests/parity/test_flex_operators.py", "tests/unit/test_checkpoint.py"
+CONV, STEPS, ADAM = (
+    "tests/unit/test_kernels_conv.py",
+    "tests/unit/test_kernels_head.py",
+    "tests/unit/test_kernels_optimizers.py",
+)
+GATHERED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
+LOOP, VECTOR = "reference/kernels/head_loop.py", "reference/kernels/vector.py"
+
+
+def flex(file: str, old: str, new: str, keyword: str) -> Mutant:
+    return Mutant(f"reference/flex/{file}.py", old, new, FLEX, keyword)
+
+
+MUTANTS = (
+    Mutant("reference/head.py", "e / e.sum(axis=-1", "e / e.sum(axis=0", HEAD, "sum_to_one"),
+    Mutant("reference/head.py", "return s - np.log(", "return s + np.log(", HEAD, "first_loss"),
+    Mutant("reference/head.py", "d = softmax(z) - y", "d = softmax(z) + y", HEAD, "slopes"),
+    Mutant("reference/head.py", "np.float32(2 * l2) * ws", "np.float32(l2) * ws", HEAD, "slopes"),
+    Mutant("reference/head.py", "d.sum(axis=0) / np.float32(examples)", "d.sum(axis=0) / np.float32(divisor or examples)", HEAD, "divisor"),
+    Mutant("reference/optimizers.py", "{k: w - rule.learning_rate * grads", "{k: w + rule.learning_rate * grads", RULES, "sgd"),
+    Mutant("reference/optimizers.py", "np.sqrt(square[k] / correction2) + rule.epsilon", "np.sqrt(square[k] / correction2 + rule.epsilon)", RULES, "adam"),
+    Mutant("reference/optimizers.py", "t = float(step) + 1.0", "t = float(step) + 2.0", RULES, "bias_corrections"),
+    Mutant("reference/optimizers.py", "rule.complement2 * (g * g)", "rule.complement2 * abs(g)", RULES, "adam"),
+    flex("geometry", "(strides[1], strides[2])", "(strides[2], strides[1])", "Conv2D"),
+    flex("convolution", "slice(n * depth, (n + 1) * depth), slice(n * share, (n + 1) * share)\n            dw",
+         "slice(0, depth), slice(n * share, (n + 1) * share)\n            dw", "groups"),
+    flex("convolution", "pixels[..., into] += g", "pixels[..., into] = g", "Conv2DBackpropInput"),
+    flex("convolution", "(by_channel * w[i, j]).sum(axis=-1", "(by_channel + w[i, j]).sum(axis=-1", "Depthwise"),
+    flex("elementwise", "(x > 0) & (x < 6)", "(x >= 0) & (x < 6)", "Relu6Grad"),
+    flex("elementwise", "g * (y + 1), g)", "g * y, g)", "EluGrad"),
+    flex("elementwise", "g * (1 - y * y)", "g * (1 + y * y)", "TanhGrad"),
+    flex("normalization", "(d_scale / count) if is_training", "d_scale if is_training", "BatchNorm"),
+    flex("normalization", "len(rows) / max(len(rows) - 1, 1)", "1", "BatchNorm"),
+    flex("pooling", "waiting &= ~here", "waiting &= True", "MaxPoolGrad"),
+    flex("pooling", "g / sum(ones for _, _, ones in at.taps(inside))", "g / np.prod(ksize).astype(g.dtype)", "AvgPoolGrad"),
+    flex("losses", "gradient[rows, column] -= 1", "gradient[rows, column] += 1", "Sparse"),
+    Mutant("reference/checkpoint/crc32c.py", "POLYNOMIAL = 0x82F63B78", "POLYNOMIAL = 0xEDB88320", SAVED, "published"),
+    Mutant("reference/checkpoint/crc32c.py", "crc >> 15 | crc << 17", "crc >> 17 | crc << 15", SAVED, "rotation"),
+    Mutant("reference/kernels/crc32c.py", "tables[3, data[i + 4]]", "tables[2, data[i + 4]]", SAVED, "compiled_crc32c"),
+    Mutant(GATHERED, "start = min(max(-v, 0), span)", "start = 0", CONV, "definitions and conv"),
+    Mutant(GATHERED, "k * PANEL + WIDTH)", "k * PANEL)", CONV, "definitions and conv"),
+    Mutant(GATHERED, "columns.kernel if columns.dilation == 1 else 1", "columns.kernel", CONV, "definitions and conv"),
+    Mutant(TAPS, "// axis.dilation + 1, axis.kernel)", "// axis.dilation, axis.kernel)", CONV, "definitions and depthwise"),
+    Mutant(TAPS, "load(x, at + 2 * step)", "load(x, at + step)", CONV, "definitions and depthwise"),
+    Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
+    Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
+    Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
+    Mutant(LOOP, "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
+)  # fmt: skip

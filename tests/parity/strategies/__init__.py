@@ -1,0 +1,1 @@
+"""What hypothesis draws cases of one operator from, by family."""
