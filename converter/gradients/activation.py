@@ -59,9 +59,15 @@ def leaky_relu(call: Call, dy: Expression) -> Pulled:
 
 
 def prelu(call: Call, dy: Expression) -> Pulled:
-    """``y = x, or α x where x < 0``, α learned: ``dx = dy, or α dy``, ``dα = dy min(x, 0)``."""
+    """``y = x, or α x where x < 0``, α learned: ``dx = dy, or α dy``, ``dα = dy min(x, 0)``.
+
+    Keras computes ``relu(x) - α relu(-x)``, and so has no gradient at 0.
+    """
     x, alpha = call.operands
-    return (lambda: select(x > 0.0, dy, alpha * dy)), (lambda: sum_to(dy * minimum(x, 0.0), alpha.shape))
+    return (
+        lambda: select(x > 0.0, dy, alpha * dy * indicator(x < 0.0)),
+        lambda: sum_to(dy * minimum(x, 0.0), alpha.shape),
+    )
 
 
 def elu(call: Call, dy: Expression) -> Pulled:

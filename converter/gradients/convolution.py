@@ -29,7 +29,7 @@ def conv_2d_(call: Call, dy: Expression) -> Pulled:
     x, filters = call.operands[0], call.operands[1]
     window = window_of(call.options, x, filters.shape[1:3])
     if filters.shape[3] != x.shape[3]:
-        raise ValueError("CONV_2D in groups has no gradient")
+        raise call.refused("in groups it has none; instead: one convolution for each group, concatenated")
     return (
         lambda: image_gradient(x, filters, dy, window),
         lambda: filter_gradient(x, dy, window),

@@ -5,12 +5,16 @@ A rule takes the graph, the operator and dy, and gives for each operand what wri
 
 from __future__ import annotations
 
+import numpy as np
+
 from tflite_transfer.converter.expressions import (
     Expression,
     cos,
     indicator,
     log,
+    minimum,
     power,
+    reshape,
     select,
     sign,
     sin,
@@ -18,6 +22,8 @@ from tflite_transfer.converter.expressions import (
     sum_to,
 )
 from tflite_transfer.converter.gradients.rule import Call, Pulled
+
+LARGEST = float(np.finfo(np.float32).max)  # for infinity, which times 0 is no number
 
 
 def add(call: Call, dy: Expression) -> Pulled:
@@ -50,22 +56,27 @@ def squared_difference(call: Call, dy: Expression) -> Pulled:
     return (lambda: sum_to(2.0 * dy * (a - b), a.shape)), (lambda: sum_to(2.0 * dy * (b - a), b.shape))
 
 
-def maximum(call: Call, dy: Expression) -> Pulled:
+def maximum_(call: Call, dy: Expression) -> Pulled:
     """``y = max(a, b)``: dy to the larger; where both are equal to a, as in TensorFlow."""
     a, b = call.operands
     return (lambda: sum_to(dy * indicator(a >= b), a.shape)), (lambda: sum_to(dy * indicator(b > a), b.shape))
 
 
-def minimum(call: Call, dy: Expression) -> Pulled:
+def minimum_(call: Call, dy: Expression) -> Pulled:
     """``y = min(a, b)``: dy to the smaller; where both are equal to a, as in TensorFlow."""
     a, b = call.operands
     return (lambda: sum_to(dy * indicator(a <= b), a.shape)), (lambda: sum_to(dy * indicator(b < a), b.shape))
 
 
 def power_(call: Call, dy: Expression) -> Pulled:
-    """``y = a^b``: ``da = dy b a^(b-1)``, ``db = dy y log a``."""
+    """``y = a^b``: ``da = dy b a^(b-1)``, ``db = dy y log a``, as in TensorFlow 0 where a is not above 0."""
     (a, b), y = call.operands, call.result
-    return (lambda: sum_to(dy * b * power(a, b - 1.0), a.shape)), (lambda: sum_to(dy * y * log(a), b.shape))
+
+    def exponent() -> Expression:
+        above = a > 0.0
+        return sum_to(dy * select(above, y * log(select(above, a, 1.0)), 0.0), b.shape)
+
+    return (lambda: sum_to(dy * b * power(a, b - 1.0), a.shape)), exponent
 
 
 def add_n(call: Call, dy: Expression) -> Pulled:
@@ -74,8 +85,10 @@ def add_n(call: Call, dy: Expression) -> Pulled:
 
 
 def select_(call: Call, dy: Expression) -> Pulled:
-    """``y = a where c, else b``: dy to the one that was taken."""
+    """``y = a where c, else b``: dy to the one that was taken. SELECT has one c for each row of a, or for each element."""
     c, a, b = call.operands
+    if call.opcode == "SELECT":
+        c = reshape(c, (*c.shape, *(1 for _ in a.shape[len(c.shape) :])))
 
     def chosen(part: Expression, *, taken: bool) -> Expression:
         zero = dy.like(0.0)
@@ -108,15 +121,18 @@ def sqrt(call: Call, dy: Expression) -> Pulled:
 
 
 def rsqrt(call: Call, dy: Expression) -> Pulled:
-    """``y = 1 / √x``: ``dx = -dy y³ / 2``."""
-    y = call.result
-    return (lambda: -0.5 * dy * y * square(y),)
+    """``y = 1 / √x``: ``dx = -dy y³ / 2``; 0 where dy is, even if y is infinite: it was not chosen then."""
+
+    def pull() -> Expression:
+        y = minimum(call.result, LARGEST)
+        return -0.5 * dy * y * y * y
+
+    return (pull,)
 
 
 def exp(call: Call, dy: Expression) -> Pulled:
-    """``y = e^x``: ``dx = dy y``."""
-    y = call.result
-    return (lambda: dy * y,)
+    """``y = e^x``: ``dx = dy y``; 0 where dy is, even if y is infinite: it was not chosen then."""
+    return (lambda: dy * minimum(call.result, LARGEST),)
 
 
 def log_(call: Call, dy: Expression) -> Pulled:

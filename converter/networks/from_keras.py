@@ -39,6 +39,7 @@ def network_of(
     values = {v.path: np.array(v) for v in model.variables}
     weights = weights_of({v.path: values[v.path] for v in model.trainable_variables})
     chosen = selected(weights, trainable)
+    _check_constraints(model, chosen, source)
     before = _frozen(model, chosen)
     try:
         infer = converted(_forward(model, training=False, penalty=False), source)
@@ -52,6 +53,16 @@ def network_of(
     fixed = {n: v for n, v in values.items() if n not in moved}
     kept = {n: weights.get(n) or Weight(v, -1, trainable=False) for n, v in values.items() if n in moved}
     return Network(ready(infer, fixed, source), ready(train, fixed, source), kept, source)
+
+
+def _check_constraints(model: Any, chosen: Sequence[str], source: str) -> None:
+    """Refuse what Keras' optimizers do to weights after each step, and those of the file do not."""
+    constrained = [v.path for v in model.trainable_variables if v.path in chosen and v.constraint is not None]
+    if constrained:
+        raise ModelError(
+            f"{source} has constraints on {', '.join(constrained)}, which no training file keeps: freeze these weights "
+            "(--trainable), or make the layers without, with a regularizer instead."
+        )
 
 
 def _frozen(model: Any, chosen: Sequence[str]) -> list[tuple[Any, bool]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tflite_transfer.converter.gradients.missing import check_alone
 from tflite_transfer.converter.networks.network import Function
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -22,8 +23,9 @@ Shape = tuple[int, ...]
 def measured(function: Function, source: str) -> Function:
     """The function with -1 for each free size, and every other size as it is. The first axis of x is the batch.
 
-    Raises ModelError where a result does not grow with the batch, and for what the interpreter cannot run.
+    Raises ModelError where a result does not grow with the batch, and for what the interpreter or the file cannot run.
     """
+    check_alone(function.graph, source)
     one = _shapes(function, 1, source)
     try:
         two = _shapes(function, 2, source)
