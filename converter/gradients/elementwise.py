@@ -5,14 +5,11 @@ A rule takes the graph, the operator and dy, and gives for each operand what wri
 
 from __future__ import annotations
 
-import numpy as np
-
 from tflite_transfer.converter.expressions import (
     Expression,
     cos,
     indicator,
     log,
-    minimum,
     power,
     reshape,
     select,
@@ -22,8 +19,6 @@ from tflite_transfer.converter.expressions import (
     sum_to,
 )
 from tflite_transfer.converter.gradients.rule import Call, Pulled
-
-LARGEST = float(np.finfo(np.float32).max)  # for infinity, which times 0 is no number
 
 
 def add(call: Call, dy: Expression) -> Pulled:
@@ -56,13 +51,13 @@ def squared_difference(call: Call, dy: Expression) -> Pulled:
     return (lambda: sum_to(2.0 * dy * (a - b), a.shape)), (lambda: sum_to(2.0 * dy * (b - a), b.shape))
 
 
-def maximum_(call: Call, dy: Expression) -> Pulled:
+def maximum(call: Call, dy: Expression) -> Pulled:
     """``y = max(a, b)``: dy to the larger; where both are equal to a, as in TensorFlow."""
     a, b = call.operands
     return (lambda: sum_to(dy * indicator(a >= b), a.shape)), (lambda: sum_to(dy * indicator(b > a), b.shape))
 
 
-def minimum_(call: Call, dy: Expression) -> Pulled:
+def minimum(call: Call, dy: Expression) -> Pulled:
     """``y = min(a, b)``: dy to the smaller; where both are equal to a, as in TensorFlow."""
     a, b = call.operands
     return (lambda: sum_to(dy * indicator(a <= b), a.shape)), (lambda: sum_to(dy * indicator(b < a), b.shape))
@@ -121,18 +116,15 @@ def sqrt(call: Call, dy: Expression) -> Pulled:
 
 
 def rsqrt(call: Call, dy: Expression) -> Pulled:
-    """``y = 1 / √x``: ``dx = -dy y³ / 2``; 0 where dy is, even if y is infinite: it was not chosen then."""
-
-    def pull() -> Expression:
-        y = minimum(call.result, LARGEST)
-        return -0.5 * dy * y * y * y
-
-    return (pull,)
+    """``y = 1 / √x``: ``dx = -dy y³ / 2``."""
+    y = call.result
+    return (lambda: -0.5 * dy * y * square(y),)
 
 
 def exp(call: Call, dy: Expression) -> Pulled:
-    """``y = e^x``: ``dx = dy y``; 0 where dy is, even if y is infinite: it was not chosen then."""
-    return (lambda: dy * minimum(call.result, LARGEST),)
+    """``y = e^x``: ``dx = dy y``."""
+    y = call.result
+    return (lambda: dy * y,)
 
 
 def log_(call: Call, dy: Expression) -> Pulled:

@@ -4,8 +4,8 @@
 - Dense layers and 1 x 1 convolutions whose weights are variables become products of matrices: XNNPACK takes
   BATCH_MATMUL whatever its operands are, but FULLY_CONNECTED and CONV_2D with constant weights alone. A step of
   MobileNetV2 takes 530 ms with the latter, 100 with the former (LiteRT 2.3, 96 px, width 0.35, 16 examples).
-- Activations that TensorFlow's converter takes apart get back what they have lost by it: softplus its large values, the
-  derivative of SELU its value at 0.
+- Functions that TensorFlow's converter takes apart get back what they lost by it: softplus its large values, SELU its
+  derivative at 0, a norm's inverse its value at 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tflite_transfer.converter.expressions import Expression, Graph, exp, log, matmul, minimum, reshape, select
+from tflite_transfer.converter.expressions import (
+    Expression,
+    Graph,
+    exp,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    reshape,
+    rsqrt,
+    select,
+)
 from tflite_transfer.converter.gradients.rule import Call
 from tflite_transfer.converter.networks.rewriting import Replacement
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
@@ -97,16 +108,29 @@ def softplus(call: Call) -> Expression | None:
 
 
 def selu(call: Call) -> Expression | None:
-    """``λ x where x > 0, else λ α (e^x - 1)`` -> the same where x >= 0: TensorFlow's derivative at 0 is λ, not λ α."""
+    """``λ x where x > 0, else λ α (e^x - 1)`` -> the same where x >= 0, with at most 0 for the other x.
+
+    TensorFlow's derivative at 0 is λ, not λ α; and far above 0 that of e^x is infinite, which times 0 is no number.
+    """
     condition, above, below = call.operands
     greater, product = _writer(condition, "GREATER"), _writer(below, "MUL")
     if greater is None or product is None:
         return None
     x, bound = (call.graph[i] for i in greater.inputs)
-    power = _exponent(_added(call.graph[product.inputs[0]], -1.0))
-    if power is None or power.number != x.number or bound.value is None or bound.value.any():
+    power, scale = (call.graph[i] for i in product.inputs)
+    z = _exponent(_added(power, -1.0))
+    if z is None or z.number != x.number or bound.value is None or bound.value.any():
         return None
-    return select(x >= bound, above, below)
+    return select(x >= 0.0, above, (exp(minimum(x, 0.0)) - 1.0) * scale)
+
+
+def bounded_rsqrt(call: Call) -> Expression | None:
+    """``min(1 / √x, c)`` -> ``1 / √max(x, 1 / c²)``, which it was: at 0 XNNPACK's RSQRT gives NaN (LiteRT 2.3)."""
+    inverse, bound = call.operands
+    rsqrt_ = _writer(inverse, "RSQRT")
+    if rsqrt_ is None or bound.value is None or bound.value.size != 1:
+        return None
+    return rsqrt(maximum(call.graph[rsqrt_.inputs[0]], float(bound.value.item()) ** -2))
 
 
 def _exponent(x: Expression | None) -> Expression | None:
@@ -144,6 +168,7 @@ RULES: Mapping[str, Replacement] = {
     "EXPAND_DIMS": reshape_,
     "FULLY_CONNECTED": fully_connected,
     "LOG": softplus,
+    "MINIMUM": bounded_rsqrt,
     "RESHAPE": reshape_,
     "SELECT": selu,
     "SELECT_V2": selu,
