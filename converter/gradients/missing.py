@@ -8,8 +8,9 @@ from typing import Any
 from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.gradients.rule import no_gradient, told
 from tflite_transfer.converter.gradients.table import RULES
+from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.tflite.errors import UnsupportedOpError
-from tflite_transfer.reference.tflite.graph import Operator
+from tflite_transfer.reference.tflite.graph import Operator, Tensor
 from tflite_transfer.reference.tflite.verify import called_subgraphs
 
 _INSTEAD = {
@@ -37,20 +38,29 @@ def check_alone(graph: Graph, source: str) -> None:
 
 def check_rules(graph: Graph, operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]) -> None:
     """Raise UnsupportedOpError, which names all operators that the gradient would have to go through and cannot."""
-    missing = list(_missing(operators, moved, seeds))
+    missing = list(_missing(graph, operators, moved, seeds))
     if missing:
         raise no_gradient([_told(graph, o) for o in missing], [o.name for o in missing])
 
 
-def _missing(operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]) -> Iterator[Operator]:
+def _missing(
+    graph: Graph, operators: Iterable[Operator], moved: Collection[int], seeds: Mapping[int, Any]
+) -> Iterator[Operator]:
     needed, moved = set(seeds), set(moved)
     for operator in reversed(tuple(operators)):
         if moved & needed.intersection(operator.outputs) and moved.intersection(operator.inputs):
             needed.update(operator.inputs)
-            if operator.opcode not in RULES:
+            if operator.opcode not in RULES or _stored(graph, operator) is not None:
                 yield operator
 
 
+def _stored(graph: Graph, operator: Operator) -> Tensor | None:
+    """The weights that an operator takes as integers, if it does."""
+    return next((graph.tensors[i] for i in operator.inputs if i >= 0 and is_narrow(graph.tensors[i])), None)
+
+
 def _told(graph: Graph, operator: Operator) -> str:
-    instead = _INSTEAD.get(operator.name)
+    instead, stored = _INSTEAD.get(operator.name), _stored(graph, operator)
+    if stored is not None:
+        return f"{told(graph, operator)} with {stored.name!r} as {stored.type.lower()}"
     return told(graph, operator) + (f" (instead: {instead})" if instead else "")

@@ -8,7 +8,7 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import Expression, Graph
 from tflite_transfer.converter.gradients.rule import Call
-from tflite_transfer.converter.networks.constants import add_biases, lift, weights
+from tflite_transfer.converter.networks.constants import add_biases, check_floats, lift, weights
 from tflite_transfer.converter.networks.measure import measured
 from tflite_transfer.converter.networks.network import Function, Network
 from tflite_transfer.converter.networks.rewriting import rewritten
@@ -33,6 +33,7 @@ def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> 
     if not found:
         raise ModelError(f"{model.source} has no weights that could train.")
     chosen = {n: found[n] for n in selected({n: c.weight for n, c in found.items()}, trainable)}
+    check_floats(chosen, model.source)
     variables = {name: lift(function.graph, name, constant) for name, constant in chosen.items()}
     trained = rewritten(replace(function, variables=variables), RULES)
     return Network(trained, trained, {name: c.weight for name, c in chosen.items()}, model.source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -239,11 +239,11 @@ def prepared(layer: Layer) -> Prepared:
     options = TrainingOptions(optimizer=SGD(RATE), trainable=layer.trainable)
     network = network_of(model, options)
     first = {v.path: v.numpy() for v in model.variables}
-    return Prepared(model, first, network, trainable_content(network, options), _step(model, network.trainable))
+    return Prepared(model, first, network, trainable_content(network, options), step_of(model, network.trainable))
 
 
-def _step(model: Any, trainable: Sequence[str]) -> Callable[[Any, Any], Any]:
-    """A step for these variables. Layers without any of them are frozen."""
+def step_of(model: Any, trainable: Collection[str]) -> Callable[[Any, Any], Any]:
+    """TensorFlow's step for these variables. Layers without any of them are frozen."""
     import tensorflow as tf
 
     for inner in model.layers:
@@ -302,6 +302,11 @@ def by_tensorflow(layer: Layer, given: Mapping[str, Array]) -> Trained:
     model, first, *_, step = prepared(layer)
     for v in model.variables:
         v.assign(first[v.path])
+    return stepped(model, step, given)
+
+
+def stepped(model: Any, step: Callable[[Any, Any], Any], given: Mapping[str, Array]) -> Trained:
+    """A Keras model after all steps from where it stands."""
     losses = np.array([step(given["x"], given["y"]).numpy() for _ in range(STEPS)])
     return Trained(losses, {v.path: v.numpy() for v in model.variables})
 
