@@ -21,13 +21,6 @@ def tensorflow(why: str) -> Any:
     return tensorflow
 
 
-def frozen(function: Any) -> Any:
-    """A concrete function with constants for its variables."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    return convert_variables_to_constants_v2(function, lower_control_flow=False)
-
-
 @contextlib.contextmanager
 def converting(what: str) -> Iterator[None]:
     """Run TensorFlow's converter: its errors, which have no common class, become a ModelError of one line."""
