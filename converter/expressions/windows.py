@@ -103,7 +103,9 @@ def placed(parts: Mapping[Pair, Expression], window: Window) -> Expression:
         rest = (n - f - m for n, f, m in zip(window.image, first, size, strict=True))
         return pad(dilate(part, (1, *window.strides, 1)), (0, *first, 0), (0, *rest, 0))
 
-    firsts = {tap: _pair(t * d - b for t, d, b in zip(tap, window.dilations, window.before, strict=True)) for tap in parts}
+    firsts = {
+        tap: _pair(t * d - b for t, d, b in zip(tap, window.dilations, window.before, strict=True)) for tap in parts
+    }
     found = [
         at(parts[tap], first)
         for tap, first in firsts.items()

@@ -14,6 +14,7 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.networks.network import Weight
+from tflite_transfer.converter.networks.selection import distinct
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Operator
@@ -62,13 +63,13 @@ def weights(graph: Graph) -> dict[str, Constant]:
     for number, slot in enumerate(_slots(graph)):
         tensor = graph.operators[slot.operator].inputs[slot.input]
         uses.setdefault((tensor, -1 if graph[tensor].value.any() else number), []).append(slot)  # type: ignore[union-attr]
-    found: dict[str, Constant] = {}
+    names, found = [], []
     for (tensor, _), places in uses.items():
         value = graph.tensors[tensor].data
         assert value is not None  # a slot's
-        name = _free(_name(graph, tensor, places[0]), found)
-        found[name] = Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places)))
-    return found
+        names.append(_name(graph, tensor, places[0]))
+        found.append(Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places))))
+    return dict(zip(distinct(names), found, strict=True))
 
 
 def _name(graph: Graph, tensor: int, place: Slot) -> str:
@@ -76,11 +77,6 @@ def _name(graph: Graph, tensor: int, place: Slot) -> str:
     if place.bias and not graph.tensors[tensor].data.any():  # type: ignore[union-attr]
         return f"{graph.tensors[graph.operators[place.operator].outputs[0]].name}/bias"
     return graph.tensors[tensor].name
-
-
-def _free(name: str, taken: Mapping[str, object]) -> str:
-    """``name``, or with a number behind it."""
-    return next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if n not in taken)
 
 
 def _slots(graph: Graph) -> Iterator[Slot]:

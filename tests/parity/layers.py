@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import OpResolverType
 from tests.parity.operators import Array
 from tflite_transfer.converter.make_trainable import TrainingOptions, network_of, trainable_content
 from tflite_transfer.converter.networks.network import Network
+from tflite_transfer.converter.networks.selection import distinct
 from tflite_transfer.converter.training.optimizers import SGD
 from tflite_transfer.reference.interpreter import Interpreter
 
@@ -123,7 +124,15 @@ def table() -> Iterator[Layer]:
     same, valid, twice = {"padding": "same"}, {"padding": "valid"}, {"strides": 2}
     yield alone(VECTOR, "Dense", 5, activation="tanh")
     yield alone((4, 6), "EinsumDense", "abc,cd->abd", (4, 5), bias_axes="d")
-    for options in ({}, same, twice, same | twice, {"dilation_rate": 2}, same | {"dilation_rate": 2}, {"padding": "causal"}):
+    for options in (
+        {},
+        same,
+        twice,
+        same | twice,
+        {"dilation_rate": 2},
+        same | {"dilation_rate": 2},
+        {"padding": "causal"},
+    ):
         yield alone(SEQUENCE, "Conv1D", 4, 3, **options)
     for options in (valid, same, valid | twice, same | twice, {"strides": (2, 1)}):
         yield alone(IMAGE, "Conv2D", 4, 3, **options)
@@ -134,7 +143,9 @@ def table() -> Iterator[Layer]:
     yield alone(SEQUENCE, "DepthwiseConv1D", 3, **same)
     yield from (alone(IMAGE, "SeparableConv2D", 4, 3, **options) for options in (valid, same | {"depth_multiplier": 2}))
     yield alone(SEQUENCE, "SeparableConv1D", 4, 3, **same)
-    yield from (alone(IMAGE, "Conv2DTranspose", 4, 3, **options) for options in (valid, same, valid | twice, same | twice))
+    yield from (
+        alone(IMAGE, "Conv2DTranspose", 4, 3, **options) for options in (valid, same, valid | twice, same | twice)
+    )
     yield alone(SEQUENCE, "Conv1DTranspose", 4, 3, **same, **twice)
     yield from pooling()
     yield from normalizations()
@@ -238,18 +249,23 @@ def prepared(layer: Layer) -> Prepared:
             v.assign(v + (0.2 * np.abs(rng.normal(size=v.shape))))
     options = TrainingOptions(optimizer=SGD(RATE), trainable=layer.trainable)
     network = network_of(model, options)
-    first = {v.path: v.numpy() for v in model.variables}
+    first = {name: v.numpy() for name, v in named(model).items()}
     return Prepared(model, first, network, trainable_content(network, options), step_of(model, network.trainable))
+
+
+def named(model: Any) -> dict[str, Any]:
+    """A Keras model's variables, by the names that they have in files."""
+    return dict(zip(distinct(v.path for v in model.variables), model.variables, strict=True))
 
 
 def step_of(model: Any, trainable: Collection[str]) -> Callable[[Any, Any], Any]:
     """TensorFlow's step for these variables. Layers without any of them are frozen."""
     import tensorflow as tf
 
+    chosen = [v for name, v in named(model).items() if name in trainable]
     for inner in model.layers:
-        if inner.trainable_variables and not any(v.path in trainable for v in inner.trainable_variables):
+        if inner.trainable_variables and not any(v is c for v in inner.trainable_variables for c in chosen):
             inner.trainable = False
-    chosen = [v for v in model.trainable_variables if v.path in trainable]
     optimizer = tf.keras.optimizers.SGD(RATE)
     optimizer.build(chosen)
     loss_of = tf.keras.losses.CategoricalCrossentropy(from_logits=True)
@@ -300,15 +316,15 @@ def by_backends(content: bytes, given: Mapping[str, Array], without: Collection[
 def by_tensorflow(layer: Layer, given: Mapping[str, Array]) -> Trained:
     """By TensorFlow itself."""
     model, first, *_, step = prepared(layer)
-    for v in model.variables:
-        v.assign(first[v.path])
+    for name, v in named(model).items():
+        v.assign(first[name])
     return stepped(model, step, given)
 
 
 def stepped(model: Any, step: Callable[[Any, Any], Any], given: Mapping[str, Array]) -> Trained:
     """A Keras model after all steps from where it stands."""
     losses = np.array([step(given["x"], given["y"]).numpy() for _ in range(STEPS)])
-    return Trained(losses, {v.path: v.numpy() for v in model.variables})
+    return Trained(losses, {name: v.numpy() for name, v in named(model).items()})
 
 
 def trained(layer: Layer, size: int) -> dict[str, Trained]:

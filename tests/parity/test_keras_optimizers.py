@@ -14,7 +14,15 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from tests.parity.operators import RESOLVERS, Array
-from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop, named_optimizer, optimizer_graph
+from tflite_transfer.converter.training.optimizers import (
+    SGD,
+    Adam,
+    KerasAdam,
+    Optimizer,
+    RMSprop,
+    named_optimizer,
+    optimizer_graph,
+)
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import write
 

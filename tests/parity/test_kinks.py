@@ -144,7 +144,9 @@ def test_an_activation_s_gradient_is_tensorflow_s(name: str) -> None:
     model = tf.keras.Model(inner, (WHOLE[name]() if name in WHOLE else layers.Activation(name))(inner))
     file = file_of(model)
     for x in (np.stack([FAR, FAR[::-1]]), np.zeros((2, *FAR.shape), F32)):
-        given = File(file.model, {**file.given, "x": x, "dy": np.linspace(0.5, 1.5, x.size, dtype=F32).reshape(x.shape)})
+        given = File(
+            file.model, {**file.given, "x": x, "dy": np.linspace(0.5, 1.5, x.size, dtype=F32).reshape(x.shape)}
+        )
         with tf.GradientTape() as tape:
             tape.watch(watched := tf.constant(x))
             y = model(watched, training=True)

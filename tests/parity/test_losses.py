@@ -50,7 +50,11 @@ def data() -> list[Data]:
                 rng = np.random.default_rng([len(name), *shape])
                 z = (scale * rng.normal(size=shape)).astype(np.float32)
                 if shape[-1] > 1 or name not in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
-                    kinds = {"numbers": rng.integers(0, shape[-1], shape[:-1]).astype(np.int32)} if loss.sparse else _soft(z, rng)
+                    kinds = (
+                        {"numbers": rng.integers(0, shape[-1], shape[:-1]).astype(np.int32)}
+                        if loss.sparse
+                        else _soft(z, rng)
+                    )
                     found += [Data(name, f"{name} {shape} x{scale:g} {kind}", z, y) for kind, y in kinds.items()]
     return found
 

@@ -41,5 +41,7 @@ def slices() -> Iterator[Derivative]:
     for begin, end in (((0, 2, 0, 1), (0, 3, 0, 2)), ((0, -1, 0, -2), (0, 0, 0, -1))):
         shrunk = {"begin_mask": 0b0101, "end_mask": 0b0101, "shrink_axis_mask": 0b1010}
         yield of("STRIDED_SLICE", x, fixed(begin), fixed(end), fixed((1, 1, 1, 1)), **shrunk)
-    yield of("STRIDED_SLICE", x, fixed((0, 0, 0, 3)), fixed((0, 0, 0, 4)), fixed((1, 1, 1, 1)), begin_mask=7, end_mask=7)
+    yield of(
+        "STRIDED_SLICE", x, fixed((0, 0, 0, 3)), fixed((0, 0, 0, 4)), fixed((1, 1, 1, 1)), begin_mask=7, end_mask=7
+    )
     yield of("STRIDED_SLICE", x, fixed((1, 0, 0, 0)), fixed((3, 5, 7, 4)), fixed((1, 1, 1, 1)), free=())

@@ -80,7 +80,9 @@ def larger_than_the_image() -> Iterator[Derivative]:
 def many_channels() -> Iterator[Derivative]:
     """From 8 on the filters' gradient is one product for each tap; weights that the file fixes."""
     for channels, padding in product((7, 8, 9), (SAME, VALID)):
-        yield of("CONV_2D", normal(2, 5, 6, channels), normal(4, 3, 2, channels), normal(4), **_options(padding, (2, 2)))
+        yield of(
+            "CONV_2D", normal(2, 5, 6, channels), normal(4, 3, 2, channels), normal(4), **_options(padding, (2, 2))
+        )
     yield of("CONV_2D", normal(2, 5, 6, 3), weights(4, 3, 3, 3), weights(4), **_options(SAME))
     options = _options(SAME)
     yield of("DEPTHWISE_CONV_2D", normal(2, 5, 6, 3), weights(1, 3, 3, 3), weights(3), depth_multiplier=1, **options)
