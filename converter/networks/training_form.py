@@ -134,13 +134,13 @@ def bounded_rsqrt(call: Call) -> Expression | None:
 
 
 def _exponent(x: Expression | None) -> Expression | None:
-    """z of ``e^z``."""
+    """Z of ``e^z``."""
     power = None if x is None else _writer(x, "EXP")
     return None if x is None or power is None else x.graph[power.inputs[0]]
 
 
 def _added(x: Expression, number: float) -> Expression | None:
-    """z of ``z + number``."""
+    """Z of ``z + number``."""
     for opcode, sign in (("ADD", 1), ("SUB", -1)):
         writer = _writer(x, opcode)
         if writer is not None and not writer.options.get("fused_activation_function"):

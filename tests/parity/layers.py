@@ -114,10 +114,7 @@ def gelu_by_tanh() -> Any:
     return sequential(VECTOR, layers().Dense(5), layers().Activation(gelu))
 
 
-ACTIVATIONS = (
-    "relu relu6 leaky_relu elu selu silu hard_silu hard_sigmoid sigmoid tanh softmax log_softmax softplus softsign mish "
-    "gelu exponential log_sigmoid"
-).split()
+ACTIVATIONS = ["relu", "relu6", "leaky_relu", "elu", "selu", "silu", "hard_silu", "hard_sigmoid", "sigmoid", "tanh", "softmax", "log_softmax", "softplus", "softsign", "mish", "gelu", "exponential", "log_sigmoid"]
 
 
 def table() -> Iterator[Layer]:

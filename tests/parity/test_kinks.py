@@ -15,7 +15,6 @@ import pytest
 from tests.parity.operators import MISSING, RESOLVERS, Array, Given, fixed
 from tests.parity.test_gradients import litert
 from tests.unit.gradients.differentiated import Derivative, File, differentiated, of
-from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.gradients import pull_back
 from tflite_transfer.converter.networks.from_keras import network_of
 from tflite_transfer.reference.interpreter import Interpreter

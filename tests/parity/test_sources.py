@@ -13,8 +13,20 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from tests.parity.layers import (
-    CLASSES, DELEGATES, IMAGE, RATE, VECTOR, Layer, Trained, by_backends, differences, prepared, sequential, step_of,
-    stepped, trained,
+    CLASSES,
+    DELEGATES,
+    IMAGE,
+    RATE,
+    VECTOR,
+    Layer,
+    Trained,
+    by_backends,
+    differences,
+    prepared,
+    sequential,
+    step_of,
+    stepped,
+    trained,
 )  # fmt: skip
 from tests.parity.models.convert import Sample, converted
 from tests.parity.operators import Array
@@ -138,7 +150,7 @@ def test_a_file_of_one_example_takes_any_number() -> None:
     content, x = converted(cnn, PIXELS, "float32"), examples(PIXELS.shape[1:])["x"]
     assert read(content).main.tensors[read(content).main.inputs[0]].free_shape[0] == 1
     plain_file = LiteRT(model_content=content)
-    one = [plain_file.get_signature_runner()(**{"x": row[None]}) for row in x]
+    one = [plain_file.get_signature_runner()(x=row[None]) for row in x]
     _, file = made(content)
     together = Interpreter(file).run("infer", x=x)["logits"]
     apart = np.concatenate([next(iter(y.values())) for y in one])

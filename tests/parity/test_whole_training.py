@@ -24,7 +24,7 @@ from tflite_transfer.converter.training.optimizers import SGD
 from tflite_transfer.converter.training.sharing import keep_shared
 from tflite_transfer.converter.training.step import differentiated
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.tflite import read, write
+from tflite_transfer.reference.tflite import write
 from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
 
 pytest.importorskip("tensorflow")
