@@ -10,7 +10,6 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import Graph, reshape
 from tflite_transfer.converter.networks.from_tflite import with_free_batch
-from tflite_transfer.converter.networks.measure import measured
 from tflite_transfer.converter.networks.network import Function
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
@@ -33,7 +32,7 @@ class Base:
         graph = Graph(self.model.main)
         x, bottleneck = self.model.main.inputs[0], graph[self.model.main.outputs[0]]
         graph.inputs["x"] = x
-        free = measured(with_free_batch(Function(graph, x, {}, bottleneck.number)), self.model.source)
+        free = with_free_batch(Function(graph, x, {}, bottleneck.number), self.model.source)
         rows = reshape(free.graph[free.output], (-1, math.prod(self.bottleneck_shape)))
         return replace(free, output=rows.number)
 

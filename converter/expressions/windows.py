@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tflite_transfer.converter.expressions.elementwise import zeros_like
 from tflite_transfer.converter.expressions.graph import Expression
 from tflite_transfer.converter.expressions.movement import dilate, pad, slice_
 from tflite_transfer.converter.expressions.products import SAME
@@ -92,15 +93,25 @@ def seen(x: Expression, window: Window, outside: float = 0.0) -> dict[Pair, Expr
 
 
 def placed(parts: Mapping[Pair, Expression], window: Window) -> Expression:
-    """The adjoint of ``seen``: what taps give at their places (B, H', W', C) -> its sum at each pixel (B, H, W, C)."""
+    """The adjoint of ``seen``: what taps give at their places (B, H', W', C) -> its sum at each pixel (B, H, W, C).
 
-    def at(tap: Pair, part: Expression) -> Expression:
-        spread = dilate(part, (1, *window.strides, 1))
-        first = _pair(t * d - b for t, d, b in zip(tap, window.dilations, window.before, strict=True))
-        rest = (n - f - m for n, f, m in zip(window.image, first, spread.shape[1:3], strict=True))
-        return pad(spread, (0, *first, 0), (0, *rest, 0))
+    A tap that sees no pixel at any place gives nothing: there are some where a kernel is larger than the image.
+    """
+    size = _pair((p - 1) * s + 1 for p, s in zip(window.places, window.strides, strict=True))
 
-    return reduce(lambda a, b: a + b, (at(tap, part) for tap, part in parts.items()))
+    def at(part: Expression, first: Pair) -> Expression:
+        rest = (n - f - m for n, f, m in zip(window.image, first, size, strict=True))
+        return pad(dilate(part, (1, *window.strides, 1)), (0, *first, 0), (0, *rest, 0))
+
+    firsts = {
+        tap: _pair(t * d - b for t, d, b in zip(tap, window.dilations, window.before, strict=True)) for tap in parts
+    }
+    found = [
+        at(parts[tap], first)
+        for tap, first in firsts.items()
+        if all(-m < f < n for f, m, n in zip(first, size, window.image, strict=True))
+    ]
+    return reduce(lambda a, b: a + b, found or [at(zeros_like(next(iter(parts.values()))), (0, 0))])
 
 
 def _around(x: Expression, window: Window, size: Pair, outside: float) -> Expression:

@@ -35,15 +35,18 @@ def before_activation(name: str, y: Expression, dy: Expression) -> Expression:
     return dy
 
 
-def _bounded(name: str) -> Rule:
+def _from_result(name: str, told: str) -> Rule:
     def rule(call: Call, dy: Expression) -> Pulled:
         return (lambda: before_activation(name, call.result, dy),)
 
-    rule.__doc__ = f"See ``before_activation`` for {name}."
+    rule.__doc__ = told
     return rule
 
 
-relu, relu6, relu_n1_to_1, tanh_ = (_bounded(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "TANH"))
+relu = _from_result("RELU", "``y = max(x, 0)``: ``dx = dy`` where ``y > 0``.")
+relu6 = _from_result("RELU6", "``y = min(max(x, 0), 6)``: ``dx = dy`` where ``0 < y < 6``.")
+relu_n1_to_1 = _from_result("RELU_N1_TO_1", "``y = min(max(x, -1), 1)``: ``dx = dy`` where ``-1 < y < 1``.")
+tanh_ = _from_result("TANH", "``y = tanh x``: ``dx = dy (1 - y²)``.")
 
 
 def logistic(call: Call, dy: Expression) -> Pulled:
@@ -59,9 +62,15 @@ def leaky_relu(call: Call, dy: Expression) -> Pulled:
 
 
 def prelu(call: Call, dy: Expression) -> Pulled:
-    """``y = x, or α x where x < 0``, α learned: ``dx = dy, or α dy``, ``dα = dy min(x, 0)``."""
+    """``y = x, or α x where x < 0``, α learned: ``dx = dy, or α dy``, ``dα = dy min(x, 0)``.
+
+    Keras computes ``relu(x) - α relu(-x)``, and so has no gradient at 0.
+    """
     x, alpha = call.operands
-    return (lambda: select(x > 0.0, dy, alpha * dy)), (lambda: sum_to(dy * minimum(x, 0.0), alpha.shape))
+    return (
+        lambda: select(x > 0.0, dy, alpha * dy * indicator(x < 0.0)),
+        lambda: sum_to(dy * minimum(x, 0.0), alpha.shape),
+    )
 
 
 def elu(call: Call, dy: Expression) -> Pulled:

@@ -25,11 +25,14 @@ FEW = 8  # channels: below, the taps are laid side by side and multiplied at onc
 
 
 def conv_2d_(call: Call, dy: Expression) -> Pulled:
-    """(B, H, W, I), (O, KH, KW, I), (O,): see ``filter_gradient`` and ``image_gradient``; ``db = Σ dy``."""
+    """``dx``: dy by the transposed convolution; ``dW``: for each tap ``Σ dy x`` of what it sees; ``db = Σ dy``.
+
+    (B, H, W, I), (O, KH, KW, I), (O,): see ``filter_gradient`` and ``image_gradient``.
+    """
     x, filters = call.operands[0], call.operands[1]
     window = window_of(call.options, x, filters.shape[1:3])
     if filters.shape[3] != x.shape[3]:
-        raise ValueError("CONV_2D in groups has no gradient")
+        raise call.refused("in groups it has none; instead: one convolution for each group, concatenated")
     return (
         lambda: image_gradient(x, filters, dy, window),
         lambda: filter_gradient(x, dy, window),
@@ -69,7 +72,7 @@ def filter_gradient(x: Expression, dy: Expression, window: Window) -> Expression
 
 
 def depthwise_conv_2d_(call: Call, dy: Expression) -> Pulled:
-    """(B, H, W, I), (1, KH, KW, I M), (I M,): as a convolution, each channel by itself."""
+    """As a convolution, each channel by itself. (B, H, W, I), (1, KH, KW, I M), (I M,)."""
     x, filters = call.operands[0], call.operands[1]
     window = window_of(call.options, x, filters.shape[1:3])
     return (
@@ -108,7 +111,7 @@ def depthwise_filter_gradient(x: Expression, dy: Expression, window: Window) -> 
 
 
 def transpose_conv_(call: Call, dy: Expression) -> Pulled:
-    """The shape, filters (O, KH, KW, I), x (B, H', W', I): the adjoint of a convolution, whose gradient that is."""
+    """The adjoint of a convolution, whose gradient that is. The shape, filters (O, KH, KW, I), x (B, H', W', I)."""
     filters, x = call.operands[1], call.operands[2]
     window = window_of(call.options, dy, filters.shape[1:3])
 

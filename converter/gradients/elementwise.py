@@ -11,6 +11,7 @@ from tflite_transfer.converter.expressions import (
     indicator,
     log,
     power,
+    reshape,
     select,
     sign,
     sin,
@@ -63,9 +64,14 @@ def minimum(call: Call, dy: Expression) -> Pulled:
 
 
 def power_(call: Call, dy: Expression) -> Pulled:
-    """``y = a^b``: ``da = dy b a^(b-1)``, ``db = dy y log a``."""
+    """``y = a^b``: ``da = dy b a^(b-1)``, ``db = dy y log a``, as in TensorFlow 0 where a is not above 0."""
     (a, b), y = call.operands, call.result
-    return (lambda: sum_to(dy * b * power(a, b - 1.0), a.shape)), (lambda: sum_to(dy * y * log(a), b.shape))
+
+    def exponent() -> Expression:
+        above = a > 0.0
+        return sum_to(dy * select(above, y * log(select(above, a, 1.0)), 0.0), b.shape)
+
+    return (lambda: sum_to(dy * b * power(a, b - 1.0), a.shape)), exponent
 
 
 def add_n(call: Call, dy: Expression) -> Pulled:
@@ -74,8 +80,10 @@ def add_n(call: Call, dy: Expression) -> Pulled:
 
 
 def select_(call: Call, dy: Expression) -> Pulled:
-    """``y = a where c, else b``: dy to the one that was taken."""
+    """``y = a where c, else b``: dy to the one that was taken. SELECT has one c for each row of a, or all."""
     c, a, b = call.operands
+    if call.opcode == "SELECT":
+        c = reshape(c, (*c.shape, *(1 for _ in a.shape[len(c.shape) :])))
 
     def chosen(part: Expression, *, taken: bool) -> Expression:
         zero = dy.like(0.0)

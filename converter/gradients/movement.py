@@ -20,11 +20,9 @@ from tflite_transfer.converter.gradients.rule import Call, Pulled
 
 
 def fixed(call: Call, x: Expression) -> list[int]:
-    """The numbers that say what an operator does. Raises ValueError where the graph computes them."""
+    """The numbers that say what an operator does. Raises UnsupportedOpError where the graph computes them."""
     if x.value is None:
-        raise ValueError(
-            f"{call.opcode} has no gradient where the file does not fix {x.graph.tensors[x.number].name!r}"
-        )
+        raise call.refused(f"it has none where the file does not fix {x.graph.tensors[x.number].name!r}")
     return [int(n) for n in np.ravel(x.value)]
 
 
@@ -60,7 +58,7 @@ def tile(call: Call, dy: Expression) -> Pulled:
         for axis, n in enumerate(fixed(call, times)):
             if n != 1:
                 before, after = dx.shape[:axis], dx.shape[axis + 1 :]
-                rows = reshape(dx, (_size(before), n, x.shape[axis] * math.prod(after)))
+                rows = reshape(dx, (_size(before), n, _size((x.shape[axis], *after))))
                 dx = reshape(total(rows, [1]), (*before, x.shape[axis], *after))
         return dx
 

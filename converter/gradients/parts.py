@@ -40,7 +40,7 @@ def strided_slice(call: Call, dy: Expression) -> Pulled:
     def pull() -> Expression:
         o, first, steps = call.options, fixed(call, begin), fixed(call, strides)
         if o.get("ellipsis_mask") or o.get("new_axis_mask") or min(steps) < 1:
-            raise ValueError("STRIDED_SLICE with an ellipsis, a new axis or a negative stride has no gradient")
+            raise call.refused("with an ellipsis, a new axis or a negative stride it has none")
         rank = len(x.shape)
         steps, first = steps + [1] * (rank - len(steps)), first + [0] * (rank - len(first))
         first = [
@@ -105,7 +105,7 @@ def gather_(call: Call, dy: Expression) -> Pulled:
     """GATHER of rows, as an embedding: each row's gradients, summed up. (V, ...), places -> (*places, ...)."""
     table, places = call.operands
     if call.options.get("axis", 0) or call.options.get("batch_dims", 0):
-        raise ValueError("GATHER along another axis than the first has no gradient")
+        raise call.refused("along another axis than the first it has none")
     return (lambda: _summed_by_row(table, places, dy),)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from tflite_transfer.converter.expressions import (
     Expression,
     count,
@@ -17,13 +15,12 @@ from tflite_transfer.converter.expressions import (
     square,
     total,
 )
+from tflite_transfer.converter.gradients.movement import fixed
 from tflite_transfer.converter.gradients.rule import Call, Pulled
 
 
 def _axes(call: Call, x: Expression, axes: Expression) -> list[int]:
-    if axes.value is None:
-        raise ValueError(f"{call.opcode} over axes that the file does not fix has no gradient")
-    return sorted({int(a) % len(x.shape) for a in np.ravel(axes.value)})
+    return sorted({a % len(x.shape) for a in fixed(call, axes)})
 
 
 def _kept(x: Expression, y: Expression, axes: Sequence[int]) -> Expression:
@@ -69,11 +66,12 @@ def cumsum(call: Call, dy: Expression) -> Pulled:
 
 
 def l2_normalization(call: Call, dy: Expression) -> Pulled:
-    """``y = x / ‖x‖`` along the last axis: ``dx = (dy - y Σ dy y) / ‖x‖``, with LiteRT's least ``‖x‖² = 1e-6``."""
+    """``y = x / ‖x‖`` along the last axis: ``dx = (dy - y Σ dy y) / ‖x‖``, which is at least 1e-6, as in LiteRT."""
     (x,), y = call.operands, call.result
 
     def pull() -> Expression:
-        inverse = rsqrt(maximum(total(square(x), [-1], keep=True), 1e-6))
-        return (dy - y * total(dy * y, [-1], keep=True)) * inverse
+        squares = total(square(x), [-1], keep=True)
+        turned = y * (total(dy * y, [-1], keep=True) * indicator(squares >= 1e-12))
+        return (dy - turned) * rsqrt(maximum(squares, 1e-12))
 
     return (pull,)

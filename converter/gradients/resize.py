@@ -18,6 +18,7 @@ def resize_(function: Callable[..., Array]) -> Rule:
     def rule(call: Call, dy: Expression) -> Pulled:
         return (lambda: _pull(function, call, call.operands[0], dy),)
 
+    rule.__doc__ = "``y = R x Sᵀ``, R and S the matrices that resize rows and columns: ``dx = Rᵀ dy S``."
     return rule
 
 

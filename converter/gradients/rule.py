@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tflite_transfer.converter.expressions import Expression, Graph
+from tflite_transfer.reference.tflite.errors import UnsupportedOpError
 from tflite_transfer.reference.tflite.graph import Operator
 
 
@@ -41,6 +42,24 @@ class Call:
     def opcode(self) -> str:
         """The builtin's name."""
         return self.operator.opcode
+
+    def refused(self, why: str) -> UnsupportedOpError:
+        """The error of an operator that has a gradient, but not in this form."""
+        return no_gradient([f"{told(self.graph, self.operator)}: {why}"], [self.operator.name])
+
+
+def told(graph: Graph, operator: Operator) -> str:
+    """An operator as errors name it: with its result's name, which is the layer's."""
+    return f"{operator.name} at {graph.tensors[operator.outputs[0]].name!r}" if operator.outputs else operator.name
+
+
+def no_gradient(listed: Sequence[str], names: Sequence[str]) -> UnsupportedOpError:
+    """The error of operators that no gradient goes through, as ``told``, with their ``names``."""
+    return UnsupportedOpError(
+        f"no gradient goes through {len(listed)} operator(s): {'; '.join(listed)}. Freeze the layers before them "
+        "(--trainable last:N), or change the network.",
+        sorted(set(names)),
+    )
 
 
 # For each operand what writes its gradient; None where there is none. Only those that are wanted are called.

@@ -70,6 +70,7 @@ RULES: Mapping[str, Rule] = {
     "REVERSE_V2": movement.reverse_,
     "ROUND": elementwise.nothing,
     "RSQRT": elementwise.rsqrt,
+    "SELECT": elementwise.select_,
     "SELECT_V2": elementwise.select_,
     "SIGN": elementwise.nothing,
     "SIN": elementwise.sin_,

@@ -1,6 +1,6 @@
 """Which constants of a .tflite are weights, and making variables of them.
 
-A weight is a float32 constant that an operator multiplies with or adds: the filters of a convolution, its bias, the
+A weight is a constant that an operator multiplies with or adds: the filters of a convolution, its bias, the
 rows of an embedding, the scale of a normalisation. A single number is none, and neither is what rescales the input
 before the first layer.
 """
@@ -14,6 +14,8 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.networks.network import Weight
+from tflite_transfer.converter.networks.selection import distinct
+from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Operator
 
@@ -61,13 +63,13 @@ def weights(graph: Graph) -> dict[str, Constant]:
     for number, slot in enumerate(_slots(graph)):
         tensor = graph.operators[slot.operator].inputs[slot.input]
         uses.setdefault((tensor, -1 if graph[tensor].value.any() else number), []).append(slot)  # type: ignore[union-attr]
-    found: dict[str, Constant] = {}
+    names, found = [], []
     for (tensor, _), places in uses.items():
         value = graph.tensors[tensor].data
         assert value is not None  # a slot's
-        name = _free(_name(graph, tensor, places[0]), found)
-        found[name] = Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places)))
-    return found
+        names.append(_name(graph, tensor, places[0]))
+        found.append(Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places))))
+    return dict(zip(distinct(names), found, strict=True))
 
 
 def _name(graph: Graph, tensor: int, place: Slot) -> str:
@@ -75,11 +77,6 @@ def _name(graph: Graph, tensor: int, place: Slot) -> str:
     if place.bias and not graph.tensors[tensor].data.any():  # type: ignore[union-attr]
         return f"{graph.tensors[graph.operators[place.operator].outputs[0]].name}/bias"
     return graph.tensors[tensor].name
-
-
-def _free(name: str, taken: Mapping[str, object]) -> str:
-    """``name``, or with a number behind it."""
-    return next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if n not in taken)
 
 
 def _slots(graph: Graph) -> Iterator[Slot]:
@@ -100,19 +97,23 @@ def _slots(graph: Graph) -> Iterator[Slot]:
 
 def _is_weight(graph: Graph, operator: Operator, place: int) -> bool:
     tensor = graph.tensors[operator.inputs[place]]
-    if tensor.data is None or (operator.opcode == "GATHER" and tensor.type != "FLOAT32"):
-        return False
-    if tensor.quantization is not None and tensor.quantization.scale.size:
-        raise ModelError(
-            f"the weights {tensor.name!r} of {operator.opcode} are {tensor.type.lower()}, and integers do not train: "
-            "convert the network without quantisation, or freeze the layer."
-        )
-    return tensor.type == "FLOAT32" and tensor.data.size > 1
+    return tensor.data is not None and tensor.data.size > 1 and (tensor.type == "FLOAT32" or is_narrow(tensor))
 
 
 def _has_bias(graph: Graph, operator: Operator, place: int) -> bool:
     given = operator.inputs[place] if len(operator.inputs) > place else -1
     return given >= 0 and graph.tensors[given].data is not None
+
+
+def check_floats(chosen: Mapping[str, Constant], source: str) -> None:
+    """Refuse to train weights that are stored as integers. Raises ModelError."""
+    stored = [f"{n} ({c.weight.value.dtype})" for n, c in chosen.items() if c.weight.value.dtype != np.float32]
+    if stored:
+        others = f" and {len(stored) - 5} more" if len(stored) > 5 else ""
+        raise ModelError(
+            f"{source} holds weights as integers, which do not train: {', '.join(stored[:5])}{others}. Convert the "
+            "network without quantisation, or freeze these layers (--trainable)."
+        )
 
 
 def add_biases(graph: Graph) -> None:
@@ -121,8 +122,8 @@ def add_biases(graph: Graph) -> None:
         if operator.opcode != "FULLY_CONNECTED" or not _is_weight(graph, operator, 1):
             continue
         x, weights, *bias = operator.inputs
-        if all(i < 0 for i in bias):
-            tensor = graph.tensors[weights]
+        tensor = graph.tensors[weights]
+        if all(i < 0 for i in bias) and tensor.type == "FLOAT32":
             zeros = graph.constant(f"{tensor.name}/bias", np.zeros(tensor.shape[0], np.float32))
             graph.operators[n] = replace(operator, inputs=(x, weights, zeros))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from tflite_transfer.converter.networks.forward import Forward, converted, ready
 from tflite_transfer.converter.networks.network import Network, Weight
-from tflite_transfer.converter.networks.selection import selected, weights_of
+from tflite_transfer.converter.networks.selection import distinct, selected, weights_of
 from tflite_transfer.converter.tensorflow import first_line, tensorflow
 from tflite_transfer.reference.tflite.errors import ModelError
 
@@ -36,13 +36,17 @@ def network_of(
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(f"{source} must have one input and one output, not {len(model.inputs)}, {len(model.outputs)}.")
-    values = {v.path: np.asarray(v).copy() for v in model.variables}
-    weights = weights_of({v.path: values[v.path] for v in model.trainable_variables})
+    # Keras lets two variables have one path, of layers within models within the model.
+    names = dict(zip(map(id, model.variables), distinct(v.path for v in model.variables), strict=True))
+    values = {names[id(v)]: np.array(v) for v in model.variables}
+    weights = weights_of({names[id(v)]: values[names[id(v)]] for v in model.trainable_variables})
     chosen = selected(weights, trainable)
-    before = _frozen(model, chosen)
+    picked = {id(v) for v in model.trainable_variables if names[id(v)] in chosen}
+    _check_constraints(model, picked, source)
+    before = _frozen(model, picked)
     try:
-        infer = converted(_forward(model, training=False, penalty=False), source)
-        train = converted(_forward(model, training=not stateless, penalty=True), source)
+        infer = converted(_forward(model, names, training=False, penalty=False), source)
+        train = converted(_forward(model, names, training=not stateless, penalty=True), source)
     finally:
         for thing, flag in before:
             thing.trainable = flag
@@ -54,20 +58,30 @@ def network_of(
     return Network(ready(infer, fixed, source), ready(train, fixed, source), kept, source)
 
 
-def _frozen(model: Any, chosen: Sequence[str]) -> list[tuple[Any, bool]]:
-    """Let only these weights train; returns every flag as it was."""
+def _check_constraints(model: Any, chosen: Collection[int], source: str) -> None:
+    """Refuse what Keras' optimizers do to weights after each step, and those of the file do not."""
+    constrained = [v.path for v in model.trainable_variables if id(v) in chosen and v.constraint is not None]
+    if constrained:
+        raise ModelError(
+            f"{source} has constraints on {', '.join(constrained)}, which no training file keeps: freeze these weights "
+            "(--trainable), or make the layers without, with a regularizer instead."
+        )
+
+
+def _frozen(model: Any, chosen: Collection[int]) -> list[tuple[Any, bool]]:
+    """Let only these weights train, by their ids; returns every flag as it was."""
     layers = model._flatten_layers()  # those within layers too, which nothing public lists
     things = [model, *layers, *model.trainable_variables]
     before = [(thing, thing.trainable) for thing in things]
     for layer in layers:
-        if layer.trainable_variables and not any(v.path in chosen for v in layer.trainable_variables):
+        if layer.trainable_variables and not any(id(v) in chosen for v in layer.trainable_variables):
             layer.trainable = False
     for v in model.trainable_variables:
-        v.trainable = v.path in chosen
+        v.trainable = id(v) in chosen
     return before
 
 
-def _forward(model: Any, *, training: bool, penalty: bool) -> Forward:
+def _forward(model: Any, names: Mapping[int, str], *, training: bool, penalty: bool) -> Forward:
     tf = tensorflow("a Keras model")
     trained, others = list(model.trainable_variables), list(model.non_trainable_variables)
     count = len(trained)
@@ -79,4 +93,5 @@ def _forward(model: Any, *, training: bool, penalty: bool) -> Forward:
         extra = [tf.add_n([tf.reduce_sum(loss) for loss in losses])] if losses and penalty else []
         return [y, *(tf.identity(v) for v in new), *extra]
 
-    return Forward(call, model.inputs[0], {v.path: v for v in (*trained, *others)}, [v.path for v in others])
+    variables = {names[id(v)]: v for v in (*trained, *others)}
+    return Forward(call, model.inputs[0], variables, [names[id(v)] for v in others])

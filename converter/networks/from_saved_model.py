@@ -9,7 +9,7 @@ import numpy as np
 
 from tflite_transfer.converter.networks.forward import Forward, converted, ready
 from tflite_transfer.converter.networks.network import Network
-from tflite_transfer.converter.networks.selection import selected, weights_of
+from tflite_transfer.converter.networks.selection import distinct, selected, weights_of
 from tflite_transfer.converter.tensorflow import first_line, frozen, tensorflow
 from tflite_transfer.reference.tflite.errors import ModelError
 
@@ -46,12 +46,8 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
 
 
 def _names(variables: Any) -> dict[int, str]:
-    """A name for each variable, by the object: its own without ``:0``, with a number where another one has it."""
-    found: dict[int, str] = {}
-    for v in variables:
-        name, taken = v.name.partition(":")[0], set(found.values())
-        found[id(v)] = next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if n not in taken)
-    return found
+    """A name for each variable, by the object: its own without ``:0``."""
+    return dict(zip(map(id, variables), distinct(v.name.partition(":")[0] for v in variables), strict=True))
 
 
 def _forward(function: Any, names: dict[int, str]) -> Forward:

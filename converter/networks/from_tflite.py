@@ -8,8 +8,8 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import Expression, Graph
 from tflite_transfer.converter.gradients.rule import Call
-from tflite_transfer.converter.networks.constants import add_biases, lift, weights
-from tflite_transfer.converter.networks.measure import measured
+from tflite_transfer.converter.networks.constants import add_biases, check_floats, lift, weights
+from tflite_transfer.converter.networks.measure import check_apart, measured
 from tflite_transfer.converter.networks.network import Function, Network
 from tflite_transfer.converter.networks.rewriting import rewritten
 from tflite_transfer.converter.networks.selection import selected
@@ -26,13 +26,14 @@ def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> 
     input and one output of floats, OptionError for weights that are not there.
     """
     verify(model)
-    function = measured(with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened})), model.source)
+    function = with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened}), model.source)
     if biases:
         add_biases(function.graph)
     found = weights(function.graph)
     if not found:
         raise ModelError(f"{model.source} has no weights that could train.")
     chosen = {n: found[n] for n in selected({n: c.weight for n, c in found.items()}, trainable)}
+    check_floats(chosen, model.source)
     variables = {name: lift(function.graph, name, constant) for name, constant in chosen.items()}
     trained = rewritten(replace(function, variables=variables), RULES)
     return Network(trained, trained, {name: c.weight for name, c in chosen.items()}, model.source)
@@ -59,21 +60,23 @@ def _widened(call: Call) -> Expression | None:
     return call.graph.literal(stored.value.astype(np.float32))
 
 
-def with_free_batch(function: Function) -> Function:
-    """A function that takes any number of examples, where the file fixes how many: what is reshaped keeps its rows."""
+def with_free_batch(function: Function, source: str) -> Function:
+    """The function ``measured``, for any number of examples also where the file fixes how many. Raises ModelError."""
     graph = function.graph
     x = graph[function.x]
     if x.shape[0] == -1:
-        return function
-    batch = x.shape[0]
+        return measured(function, source)
     graph.tensors[function.x] = replace(graph.tensors[function.x], signature=(-1, *x.shape[1:]))
 
     def free(call: Call) -> Expression | None:
+        """As many rows as there are; where that was no number of examples, it is the same as before."""
         given, shape = call.operands[0], call.result.shape
-        if not given.shape[:1] == shape[:1] == (batch,):
+        if given.value is not None or not shape:
             return None
         target = (-1, *shape[1:])
         numbers = call.graph.literal(np.array(target, np.int32))
         return call.graph.write("RESHAPE", [given, numbers], shape, given.kind, new_shape=target)
 
-    return rewritten(function, {"RESHAPE": free})
+    freed = measured(rewritten(function, {"RESHAPE": free}), source)
+    check_apart(freed, source)
+    return freed

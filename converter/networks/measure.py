@@ -7,14 +7,14 @@ be any.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from tflite_transfer.converter.gradients.missing import check_alone
 from tflite_transfer.converter.networks.network import Function
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import DTYPES, Model, Subgraph, Tensor
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph, Tensor
 
 Shape = tuple[int, ...]
 
@@ -22,8 +22,9 @@ Shape = tuple[int, ...]
 def measured(function: Function, source: str) -> Function:
     """The function with -1 for each free size, and every other size as it is. The first axis of x is the batch.
 
-    Raises ModelError where a result does not grow with the batch, and for what the interpreter cannot run.
+    Raises ModelError where a result does not grow with the batch, and for what the interpreter or the file cannot run.
     """
+    check_alone(function.graph, source)
     one = _shapes(function, 1, source)
     try:
         two = _shapes(function, 2, source)
@@ -41,6 +42,16 @@ def measured(function: Function, source: str) -> Function:
     return function
 
 
+def check_apart(function: Function, source: str) -> None:
+    """Raise ModelError where an example's result is another one beside a second example: that was no batch."""
+    x, rng = function.graph.tensors[function.x], np.random.default_rng(0)
+    shape, dtype = (2, *_image(x)), DTYPES[x.type]
+    two = rng.random(shape).astype(dtype) if dtype.kind == "f" else rng.integers(0, 2, shape).astype(dtype)
+    beside, alone = (_values(function, given, source)[function.output] for given in (two, two[:1]))
+    if not np.allclose(beside[:1], alone, rtol=0, atol=1e-3 * np.abs(alone).max(), equal_nan=True):
+        raise ModelError(f"{source} takes one example at a time, and mixes two: export it with a free batch.")
+
+
 def _described(tensor: Tensor, shape: Shape, batch: int) -> Tensor:
     fixed = tuple(batch if n == -1 else n for n in shape)
     return replace(tensor, shape=fixed, signature=shape if fixed != shape else None)
@@ -48,18 +59,25 @@ def _described(tensor: Tensor, shape: Shape, batch: int) -> Tensor:
 
 def _shapes(function: Function, batch: int, source: str) -> dict[int, Shape]:
     """The shape of each tensor that is given or computed, for so many examples."""
+    x = function.graph.tensors[function.x]
+    values = _values(function, np.zeros((batch, *_image(x)), DTYPES[x.type]), source)
+    return {number: np.shape(value) for number, value in values.items()}
+
+
+def _values(function: Function, x: Array, source: str) -> dict[int, Array]:
+    """The value of each tensor that is given or computed; what else the graph takes is 0."""
     graph = function.graph
     tensors, inputs = list(graph.tensors), tuple(graph.inputs.values())
-    tensors[function.x] = _described(tensors[function.x], (batch, *_image(tensors[function.x])), batch)
+    tensors[function.x] = _described(tensors[function.x], x.shape, len(x))
     named = tuple(replace(t, name=str(i)) for i, t in enumerate(tensors))
     main = Subgraph(named, tuple(graph.operators), inputs, (function.output,))
     interpreter = Interpreter(Model((main,), source=source), jit=False)
-    given: dict[str, Any] = {str(i): np.zeros(tensors[i].shape, DTYPES[tensors[i].type]) for i in inputs}
-    found = {i: tensors[i].shape for i in inputs}
-    for step in interpreter.trace(**given):
+    found: dict[int, Array] = {i: np.zeros(tensors[i].shape, DTYPES[tensors[i].type]) for i in inputs}
+    found[function.x] = x
+    for step in interpreter.trace(**{str(i): value for i, value in found.items()}):
         if step.subgraph == 0:
             outputs = graph.operators[step.number].outputs
-            found |= {i: np.shape(value) for i, value in zip(outputs, step.outputs.values(), strict=True)}
+            found |= dict(zip(outputs, step.outputs.values(), strict=True))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from tflite_transfer.converter.networks.network import Weight
@@ -11,6 +11,22 @@ from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Array
 
 BIASES = ("bias", "beta")  # what Keras calls them
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Each name once: where it came before with a number behind its layer, such as no other layer has.
+
+    >>> distinct(["dense/kernel", "dense/bias", "dense/kernel", "dense/bias", "dense_1/kernel"])
+    ['dense/kernel', 'dense/bias', 'dense_2/kernel', 'dense_2/bias', 'dense_1/kernel']
+    """
+    names = list(names)
+    others, found = {*names, *(n.rpartition("/")[0] for n in names)}, dict[str, None]()
+    for name in names:
+        layer, slash, leaf = name.rpartition("/")
+        numbered = (f"{layer or leaf}_{k}" for k in range(1, 2 * len(names) + 2))
+        free = (f"{n}{slash}{leaf}" if layer else n for n in numbered if n not in others)
+        found[name if name not in found else next(n for n in free if n not in found)] = None
+    return list(found)
 
 
 def weights_of(values: Mapping[str, Array]) -> dict[str, Weight]:

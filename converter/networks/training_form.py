@@ -4,6 +4,8 @@
 - Dense layers and 1 x 1 convolutions whose weights are variables become products of matrices: XNNPACK takes
   BATCH_MATMUL whatever its operands are, but FULLY_CONNECTED and CONV_2D with constant weights alone. A step of
   MobileNetV2 takes 530 ms with the latter, 100 with the former (LiteRT 2.3, 96 px, width 0.35, 16 examples).
+- Functions that TensorFlow's converter takes apart get back what they lost by it: softplus its large values, SELU its
+  derivative at 0, a norm's inverse its value at 0.
 """
 
 from __future__ import annotations
@@ -12,10 +14,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tflite_transfer.converter.expressions import Expression, Graph, matmul, reshape
+from tflite_transfer.converter.expressions import (
+    Expression,
+    Graph,
+    exp,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    reshape,
+    rsqrt,
+    select,
+)
 from tflite_transfer.converter.gradients.rule import Call
 from tflite_transfer.converter.networks.rewriting import Replacement
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
+from tflite_transfer.reference.tflite.graph import Operator
 
 
 def reshape_(call: Call) -> Expression | None:
@@ -82,6 +96,65 @@ def conv_2d(call: Call) -> Expression | None:
     return reshape(_finished(graph, y, operator.inputs, call.options), call.result.shape)
 
 
+def softplus(call: Call) -> Expression | None:
+    """``log(1 + e^x)``, infinite from x = 89 on -> the same with at most 80 for x, and x itself above.
+
+    At 80 they are one: ``log(1 + e^x) - x`` is e^-x, less than a double can add to 80.
+    """
+    x = _exponent(_added(call.operands[0], 1.0))
+    if x is None:
+        return None
+    return select(x > 80.0, x, log(exp(minimum(x, 80.0)) + 1.0))
+
+
+def selu(call: Call) -> Expression | None:
+    """``λ x where x > 0, else λ α (e^x - 1)`` -> the same where x >= 0, with at most 0 for the other x.
+
+    TensorFlow's derivative at 0 is λ, not λ α; and far above 0 that of e^x is infinite, which times 0 is no number.
+    """
+    condition, above, below = call.operands
+    greater, product = _writer(condition, "GREATER"), _writer(below, "MUL")
+    if greater is None or product is None:
+        return None
+    x, bound = (call.graph[i] for i in greater.inputs)
+    power, scale = (call.graph[i] for i in product.inputs)
+    z = _exponent(_added(power, -1.0))
+    if z is None or z.number != x.number or bound.value is None or bound.value.any():
+        return None
+    return select(x >= 0.0, above, (exp(minimum(x, 0.0)) - 1.0) * scale)
+
+
+def bounded_rsqrt(call: Call) -> Expression | None:
+    """``min(1 / √x, c)`` -> ``1 / √max(x, 1 / c²)``, which it was: at 0 XNNPACK's RSQRT gives NaN (LiteRT 2.3)."""
+    inverse, bound = call.operands
+    rsqrt_ = _writer(inverse, "RSQRT")
+    if rsqrt_ is None or bound.value is None or bound.value.size != 1:
+        return None
+    return rsqrt(maximum(call.graph[rsqrt_.inputs[0]], float(bound.value.item()) ** -2))
+
+
+def _exponent(x: Expression | None) -> Expression | None:
+    """Z of ``e^z``."""
+    power = None if x is None else _writer(x, "EXP")
+    return None if x is None or power is None else x.graph[power.inputs[0]]
+
+
+def _added(x: Expression, number: float) -> Expression | None:
+    """Z of ``z + number``."""
+    for opcode, sign in (("ADD", 1), ("SUB", -1)):
+        writer = _writer(x, opcode)
+        if writer is not None and not writer.options.get("fused_activation_function"):
+            z, added = (x.graph[i] for i in writer.inputs)
+            if added.value is not None and (sign * added.value == number).all():
+                return z
+    return None
+
+
+def _writer(x: Expression, opcode: str) -> Operator | None:
+    """The operator of that kind that computes x."""
+    return next((o for o in reversed(x.graph.operators) if o.opcode == opcode and x.number in o.outputs), None)
+
+
 def _finished(graph: Graph, y: Expression, inputs: tuple[int, ...], options: Mapping[str, int]) -> Expression:
     """With the bias, if there is one, and the activation."""
     activation = options.get("fused_activation_function", 0)
@@ -94,7 +167,11 @@ RULES: Mapping[str, Replacement] = {
     "CONV_2D": conv_2d,
     "EXPAND_DIMS": reshape_,
     "FULLY_CONNECTED": fully_connected,
+    "LOG": softplus,
+    "MINIMUM": bounded_rsqrt,
     "RESHAPE": reshape_,
+    "SELECT": selu,
+    "SELECT_V2": selu,
     "SQUEEZE": reshape_,
     "TILE": tile,
 }

@@ -15,6 +15,7 @@ from tflite_transfer.converter.networks.rewriting import pruned
 from tflite_transfer.converter.training import checkpoints
 from tflite_transfer.converter.training.losses import Loss
 from tflite_transfer.converter.training.optimizers import Optimizer
+from tflite_transfer.converter.training.sharing import keep_shared
 from tflite_transfer.converter.training.step import differentiated, scores
 from tflite_transfer.converter.training.variables import Storage, assign, constants
 from tflite_transfer.reference.tflite.builder import TYPES
@@ -44,6 +45,8 @@ class TrainingFile:
     def model(self) -> Model:
         """The whole file."""
         graphs = self._graphs()
+        for graph in graphs.values():
+            keep_shared(graph)
         signatures = (
             Signature(key, dict(g.inputs), dict(g.outputs), number) for number, (key, g) in enumerate(graphs.items())
         )
