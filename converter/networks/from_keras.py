@@ -38,7 +38,7 @@ def network_of(
         raise ModelError(f"{source} must have one input and one output, not {len(model.inputs)}, {len(model.outputs)}.")
     # Keras lets two variables have one path, of layers within models within the model.
     names = dict(zip(map(id, model.variables), distinct(v.path for v in model.variables), strict=True))
-    values = {names[id(v)]: np.array(v) for v in model.variables}
+    values = {names[id(v)]: np.asarray(v).copy() for v in model.variables}
     weights = weights_of({names[id(v)]: values[names[id(v)]] for v in model.trainable_variables})
     chosen = selected(weights, trainable)
     picked = {id(v) for v in model.trainable_variables if names[id(v)] in chosen}

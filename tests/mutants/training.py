@@ -34,7 +34,7 @@ MUTANTS = (
     flex("geometry", "(strides[1], strides[2])", "(strides[2], strides[1])", "Conv2D"),
     flex("convolution", "slice(n * depth, (n + 1) * depth), slice(n * share, (n + 1) * share)\n            dw",
          "slice(0, depth), slice(n * share, (n + 1) * share)\n            dw", "groups"),
-    flex("convolution", "pixels[..., into] += g", "pixels[..., into] = g", "Conv2DBackpropInput"),
+    flex("convolution", "pixels[..., into] += product", "pixels[..., into] = product", "Conv2DBackpropInput"),
     flex("convolution", "(by_channel * w[i, j]).sum(axis=-1", "(by_channel + w[i, j]).sum(axis=-1", "Depthwise"),
     flex("elementwise", "(x > 0) & (x < 6)", "(x >= 0) & (x < 6)", "Relu6Grad"),
     flex("elementwise", "g * (y + 1), g)", "g * y, g)", "EluGrad"),
