@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import networks
 from bench.litert import Invoke
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array, one_hot
@@ -104,4 +105,6 @@ CASES = (
     Case("head step 1,280 x 4 in an epoch of 10,000, SGD", ">= 2", head_step(1_280, 10_000, SGD(3e-4))),
     Case("head step 1,280 x 4 in an epoch of 10,000, Adam", "", head_step(1_280, 10_000, Adam())),
     Case("bottleneck, EfficientNet-Lite0 cut at block 13, 160 px", "", bottleneck),
+    Case("MobileNetV2, 224 px, one image", ">= 0.33", networks.mobilenet),
+    Case("MobileNetV2 0.35, 96 px, training step of 16", "", networks.training_step),
 )

@@ -66,7 +66,10 @@ def as_xnnpack_sees(case: Case) -> list[Case]:
     small = [v.dtype == np.float32 and (np.abs(v) < TINY) & (v != 0) for v in case.values]
     if not any(map(np.any, small)):
         return []
-    values = (np.where(s, np.copysign(np.float32(0), v), v) if np.any(s) else v for s, v in zip(small, case.values, strict=True))
+    values = (
+        np.where(s, np.copysign(np.float32(0), v), v) if np.any(s) else v
+        for s, v in zip(small, case.values, strict=True)
+    )
     return [case._replace(inputs=tuple(i and i._replace(value=next(values)) for i in case.inputs))]
 
 
