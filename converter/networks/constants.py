@@ -2,7 +2,7 @@
 
 A weight is a constant that an operator multiplies with or adds: the filters of a convolution, its bias, the
 rows of an embedding, the scale of a normalisation. A single number is none, and neither is what rescales the input
-before the first layer.
+before the first layer. One in float16, which DEQUANTIZE widens, trains as a float32 copy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tflite_transfer.converter.networks.network import Weight
 from tflite_transfer.converter.networks.selection import distinct
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import Operator
+from tflite_transfer.reference.tflite.graph import Array
 
 # Operator -> where its matrix or filters stand, and its bias. Each is a layer.
 LAYERS: dict[str, tuple[tuple[int, ...], int | None]] = {
@@ -47,7 +47,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Constant:
-    """A weight that the file fixes: its tensor, and the places that take it."""
+    """A weight that the file fixes: the tensor that operators take, and the places that take it."""
 
     tensor: int
     slots: tuple[Slot, ...]
@@ -59,50 +59,51 @@ def weights(graph: Graph) -> dict[str, Constant]:
 
     Zeros that several layers share, as converters write biases, are one weight each; other shared constants are one.
     """
+    values = _values(graph)
     uses: dict[tuple[int, int], list[Slot]] = {}
-    for number, slot in enumerate(_slots(graph)):
+    for number, slot in enumerate(_slots(graph, values)):
         tensor = graph.operators[slot.operator].inputs[slot.input]
-        uses.setdefault((tensor, -1 if graph[tensor].value.any() else number), []).append(slot)  # type: ignore[union-attr]
+        uses.setdefault((tensor, -1 if values[tensor].any() else number), []).append(slot)
     names, found = [], []
     for (tensor, _), places in uses.items():
-        value = graph.tensors[tensor].data
-        assert value is not None  # a slot's
-        names.append(_name(graph, tensor, places[0]))
-        found.append(Constant(tensor, tuple(places), Weight(value, places[0].layer, all(p.bias for p in places))))
+        value, place = values[tensor], places[0]
+        # Zeros may be shared: then the name is the layer's.
+        layer = graph.tensors[graph.operators[place.operator].outputs[0]].name
+        names.append(f"{layer}/bias" if place.bias and not value.any() else graph.tensors[tensor].name)
+        found.append(Constant(tensor, tuple(places), Weight(value, place.layer, all(p.bias for p in places))))
     return dict(zip(distinct(names), found, strict=True))
 
 
-def _name(graph: Graph, tensor: int, place: Slot) -> str:
-    """The constant's own name, or for zeros that may be shared the layer's."""
-    if place.bias and not graph.tensors[tensor].data.any():  # type: ignore[union-attr]
-        return f"{graph.tensors[graph.operators[place.operator].outputs[0]].name}/bias"
-    return graph.tensors[tensor].name
+def _values(graph: Graph) -> dict[int, Array]:
+    """The constants by tensor, and what DEQUANTIZE makes of those in float16."""
+    fixed = {i: t.data for i, t in enumerate(graph.tensors) if t.data is not None}
+    halves = {
+        o.outputs[0]: fixed[o.inputs[0]].astype(np.float32)
+        for o in graph.operators
+        if o.opcode == "DEQUANTIZE" and o.inputs[0] in fixed and graph.tensors[o.inputs[0]].type == "FLOAT16"
+    }
+    return fixed | halves
 
 
-def _slots(graph: Graph) -> Iterator[Slot]:
+def _slots(graph: Graph, values: Mapping[int, Array]) -> Iterator[Slot]:
     """The places of all weights, layer by layer."""
+
+    def is_weight(number: int) -> bool:
+        tensor = graph.tensors[number]
+        return number in values and values[number].size > 1 and (tensor.type == "FLOAT32" or is_narrow(tensor))
+
     layer = -1
     for n, operator in enumerate(graph.operators):
         matrix, bias = LAYERS.get(operator.opcode, ((), None))
-        found = [i for i in matrix if _is_weight(graph, operator, i)]
+        found = [i for i in matrix if is_weight(operator.inputs[i])]
         layer += bool(found)
         yield from (Slot(n, i, layer, bias=False) for i in found)
-        if found and bias is not None and _has_bias(graph, operator, bias):
+        if found and bias is not None and bias < len(operator.inputs) and operator.inputs[bias] in values:
             yield Slot(n, bias, layer, bias=True)
         if layer >= 0:
             for i in _AFTER.get(operator.opcode, ()):
-                if _is_weight(graph, operator, i):
+                if is_weight(operator.inputs[i]):
                     yield Slot(n, i, layer, bias=operator.opcode in _BIASES)
-
-
-def _is_weight(graph: Graph, operator: Operator, place: int) -> bool:
-    tensor = graph.tensors[operator.inputs[place]]
-    return tensor.data is not None and tensor.data.size > 1 and (tensor.type == "FLOAT32" or is_narrow(tensor))
-
-
-def _has_bias(graph: Graph, operator: Operator, place: int) -> bool:
-    given = operator.inputs[place] if len(operator.inputs) > place else -1
-    return given >= 0 and graph.tensors[given].data is not None
 
 
 def check_floats(chosen: Mapping[str, Constant], source: str) -> None:
@@ -118,12 +119,13 @@ def check_floats(chosen: Mapping[str, Constant], source: str) -> None:
 
 def add_biases(graph: Graph) -> None:
     """Give a bias of zeros to each dense layer without one: converters drop those that are all zero."""
+    values = _values(graph)
     for n, operator in enumerate(graph.operators):
-        if operator.opcode != "FULLY_CONNECTED" or not _is_weight(graph, operator, 1):
+        if operator.opcode != "FULLY_CONNECTED":
             continue
         x, weights, *bias = operator.inputs
         tensor = graph.tensors[weights]
-        if all(i < 0 for i in bias) and tensor.type == "FLOAT32":
+        if weights in values and all(i < 0 for i in bias) and tensor.type == "FLOAT32":
             zeros = graph.constant(f"{tensor.name}/bias", np.zeros(tensor.shape[0], np.float32))
             graph.operators[n] = replace(operator, inputs=(x, weights, zeros))
 

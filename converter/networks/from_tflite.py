@@ -26,7 +26,7 @@ def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> 
     input and one output of floats, OptionError for weights that are not there.
     """
     verify(model)
-    function = with_free_batch(rewritten(_function(model), {"DEQUANTIZE": _widened}), model.source)
+    function = with_free_batch(_function(model), model.source)
     if biases:
         add_biases(function.graph)
     found = weights(function.graph)
@@ -50,14 +50,6 @@ def _function(model: Model) -> Function:
     graph = Graph(main)
     graph.inputs["x"] = main.inputs[0]
     return Function(graph, main.inputs[0], {}, main.outputs[0])
-
-
-def _widened(call: Call) -> Expression | None:
-    """Weights in float16 train as float32 copies; integers do not train, and stay."""
-    (stored,) = call.operands
-    if stored.value is None or stored.kind != "FLOAT16":
-        return None
-    return call.graph.literal(stored.value.astype(np.float32))
 
 
 def with_free_batch(function: Function, source: str) -> Function:

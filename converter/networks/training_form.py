@@ -74,7 +74,7 @@ def fully_connected(call: Call) -> Expression | None:
     """``x Wᵀ + b`` with variable weights -> BATCH_MATMUL and ADD."""
     graph, operator = call.graph, call.operator
     x, weights = call.operands[:2]
-    if weights.value is not None:
+    if _is_fixed(weights):
         return None
     rows = reshape(_before_reshapes(x), (-1, weights.shape[1]))
     y = matmul(rows, weights, adj_y=True)
@@ -86,7 +86,7 @@ def conv_2d(call: Call) -> Expression | None:
     graph, operator = call.graph, call.operator
     x, filters = call.operands[:2]
     strides = (call.options["stride_h"], call.options["stride_w"])
-    if filters.value is not None or filters.shape[1:3] != (1, 1) or strides != (1, 1):
+    if _is_fixed(filters) or filters.shape[1:3] != (1, 1) or strides != (1, 1):
         return None
     outputs, channels = filters.shape[0], filters.shape[3]
     if channels != x.shape[3]:
@@ -131,6 +131,12 @@ def bounded_rsqrt(call: Call) -> Expression | None:
     if rsqrt_ is None or bound.value is None or bound.value.size != 1:
         return None
     return rsqrt(maximum(call.graph[rsqrt_.inputs[0]], float(bound.value.item()) ** -2))
+
+
+def _is_fixed(weights: Expression) -> bool:
+    """Does the file fix them, if as float16 that DEQUANTIZE widens?"""
+    widened = _writer(weights, "DEQUANTIZE")
+    return (weights if widened is None else weights.graph[widened.inputs[0]]).value is not None
 
 
 def _exponent(x: Expression | None) -> Expression | None:

@@ -166,6 +166,17 @@ def test_weights_in_float16_train_in_float32() -> None:
     check(by_backends(half[1], examples(PIXELS.shape[1:])))
 
 
+def test_frozen_weights_in_float16_stay_as_they_are() -> None:
+    content = converted(cnn, PIXELS, "float16")
+    network, file = made(content, trainable="last:1")
+    assert len(network.weights) == 2
+    halves = {t.name for g in read(file).subgraphs for t in g.tensors if t.type == "FLOAT16" and t.data is not None}
+    stored = {t.name for t in read(content).main.tensors if t.type == "FLOAT16"}
+    assert halves < stored
+    assert len(halves) == len(stored) - 2
+    check(by_backends(file, examples(PIXELS.shape[1:])))
+
+
 @pytest.mark.parametrize("kind", ["dynamic range", "int8"])
 def test_integers_do_not_train(kind: str) -> None:
     told = "weights as integers, which do not train: .* (int8)" if kind == "dynamic range" else "output of floats"
