@@ -38,7 +38,10 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
         raise ModelError(f"{source} must have one input and one output, not {sorted(given)}, {sorted(results)}.")
     names = _names(function.variables)
     values = {names[id(v)]: np.asarray(v).copy() for v in function.variables}
-    weights = weights_of({names[id(v)]: values[names[id(v)]] for v in function.variables if v.trainable})
+    # Of a frozen layer's variables Keras' export keeps only that list; they say themselves that they train.
+    stay = {id(v) for v in getattr(loaded, "non_trainable_variables", ())}
+    moving = [names[id(v)] for v in function.variables if v.trainable and id(v) not in stay]
+    weights = weights_of({n: values[n] for n in moving})
     chosen = selected(weights, trainable)
     graph = converted(_forward(function, names), source)
     made = ready(graph, {n: v for n, v in values.items() if n not in chosen}, source)

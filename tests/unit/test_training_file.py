@@ -58,6 +58,36 @@ def test_checkpoints_are_the_one_exception() -> None:
     }  # fmt: skip
 
 
+def pairs(loss: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Seven examples of six features, and labels of three classes in the form that the loss takes."""
+    classes = rng.integers(3, size=7)
+    y = {"sparse_categorical_crossentropy": classes, "categorical_crossentropy": np.eye(3)[classes]}
+    return {"x": rng.normal(size=(7, 6)), "y": y.get(loss, rng.random((7, 3)))}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_of_sgd_follows_the_slope_of_the_file_s_loss(loss: str) -> None:
+    """Central differences in float64 along random directions, by the written signatures alone."""
+    it = Interpreter(file_of(head(6), loss=loss, optimizer=SGD(0.25)), precision="float64")
+    rng = np.random.default_rng(list(LOSSES).index(loss))
+    given = pairs(loss, rng)
+    it.run("initialize")
+    first = it.run("save")
+
+    def after(values: dict[str, np.ndarray]) -> float:
+        it.run("restore", **{**first, **values})
+        return float(it.run("train", **given)["loss"])
+
+    after({})
+    moved = it.run("save")
+    for name in ("hidden/weights", "hidden/bias", "last/weights", "last/bias"):
+        gradient, direction = (first[name] - moved[name]) / 0.25, rng.normal(size=first[name].shape)
+        ends = [after({name: first[name] + step * direction}) for step in (1e-6, -1e-6)]
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert abs(slope) > 1e-3
+        assert abs(slope - (gradient * direction).sum()) < 1e-7 * abs(slope)  # seen: 2e-8
+
+
 WITHOUT_TENSORFLOW = """
 import sys
 class Blocker:
