@@ -70,7 +70,7 @@ def _validate(ours, theirs, params, slots, x: Array, classes: Array, batches: Ar
     """Three steps on both backends end in the same place; a wrong answer is not timed.
 
     Adam divides the gradient by its own size, so that where it nearly cancels its last bits decide the parameter: there
-    the slots and the later losses are compared instead.
+    the slots are compared instead, and the losses less closely.
     """
     results = [
         b.train(dict(params), {k: v.copy() for k, v in slots.items()}, x, classes, batches) for b in (ours, theirs)
@@ -79,7 +79,7 @@ def _validate(ours, theirs, params, slots, x: Array, classes: Array, batches: Ar
     for name, value in trees[1].items():
         scale = float(np.abs(value).max())
         np.testing.assert_allclose(trees[0][name], value, rtol=0, atol=1e-3 * scale, err_msg=name)  # seen: 2e-4
-    np.testing.assert_allclose(results[0].losses, results[1].losses, rtol=1e-5)
+    np.testing.assert_allclose(results[0].losses, results[1].losses, rtol=2e-4 if slots else 1e-5)  # seen: 3e-5, 3e-7
 
 
 def bottleneck() -> tuple[Callable[[], object], Callable[[], object], int]:
