@@ -24,6 +24,16 @@ hypothesis.settings.register_profile("same everywhere", derandomize=True, deadli
 hypothesis.settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("same everywhere")
 
+OF_TENSORFLOW = ("DeprecationWarning", "UserWarning", "ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``pytest.mark.tensorflow``: see pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("tensorflow"):
+            for warning in OF_TENSORFLOW:
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{warning}"))
+
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:

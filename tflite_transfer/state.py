@@ -101,7 +101,8 @@ def load_state(path: Path, bundle: Trainable) -> State:
             there = set(file.keys()) & {*bundle.parameters, *bundle.slots}
             tensors = {name: file.get_tensor(name) for name in there}
     except (OSError, SafetensorError, TypeError) as e:  # TypeError: a type that NumPy does not have
-        raise StateError(f"{path} cannot be read as a state: {e}") from e
+        told = str(e).removesuffix(f": {path}")  # of a file that is not there
+        raise StateError(f"{path} cannot be read as a state: {told}") from e
     if metadata.get("format") != FORMAT:
         raise StateError(f"{path} has state format {metadata.get('format')}; this program reads format {FORMAT}.")
     if metadata.get("bundle") != bundle.id:

@@ -100,6 +100,7 @@ class TrainingModel:
     ) -> list[float]:
         """Train on x (N, ...), y (N, ...); each epoch's mean loss. The order is drawn from the seed and the epoch.
 
+        x goes in as it is, whatever its type: bytes of an image are not rescaled to what the network was made for.
         Without ``shuffle`` it is that of x. Where the batch does not divide N, the last one overlaps the one before it.
         ``on_loss(epoch, loss)`` is called after each epoch. Raises DataError, OptionError, ShapeError.
         """

@@ -17,12 +17,7 @@ from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.reference.tflite.errors import ImageError, ModelError, OptionError
 
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 
 RNG = np.random.default_rng(3)
 

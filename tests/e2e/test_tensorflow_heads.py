@@ -22,12 +22,7 @@ from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.reference.tflite.errors import ModelError
 
 tf: Any = pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 BACKENDS = ("numpy", "tflite")
 BATCH = 6
 

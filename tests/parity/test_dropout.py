@@ -26,12 +26,7 @@ from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import write
 
 tf: Any = pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 layers = tf.keras.layers
 STEPS = 4
 

@@ -27,11 +27,7 @@ from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import write
 
 keras: Any = pytest.importorskip("keras")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 
 Tree = Mapping[str, Array]
 STEPS, SHAPES = 20, {"w": (5, 3), "b": (3,)}

@@ -20,12 +20,7 @@ from tflite_transfer.converter.networks.from_keras import network_of
 from tflite_transfer.reference.interpreter import Interpreter
 
 tf: Any = pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 layers: Any = tf.keras.layers
 F32 = np.float32
 # In units of 2^-24 of the largest, or of one: the largest difference seen is 9.4, of mish.

@@ -9,12 +9,7 @@ from tests.parity.layers import ALL, DELEGATES, Layer, differences, prepared, tr
 from tflite_transfer.reference.tflite import read
 
 pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 
 # The largest multiple seen in 327 runs of 109 layers: 2.9, of a loss.
 MULTIPLE = 6.0

@@ -16,11 +16,7 @@ from tflite_transfer.reference.tflite import write
 from tflite_transfer.reference.tflite.graph import Model
 
 tf: Any = pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 # |a - b| in units of 2^-24 of the largest |loss| or |gradient|. The largest seen: 4.9 and 2.3.
 LOSS, GRADIENT = 10.0, 5.0
 THEIRS = {

@@ -39,12 +39,7 @@ from tflite_transfer.reference.tflite import read
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError, UnsupportedOpError
 
 tf: Any = pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 keras, layers = tf.keras, tf.keras.layers
 PIXELS = Sample((1, 8, 8, 3), 0.0, 1.0)
 

@@ -105,9 +105,7 @@ def converted(way: str) -> bytes:
     return converter.convert()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(("way", "bound"), [("float32", 1.5e-7), ("float16", 1.5e-7), ("dynamic", 0.01), ("int8", 0)])
 def test_what_tensorflow_prunes_agrees_with_litert(way: str, bound: float) -> None:
     """To float32's rounding: 6e-8; of dynamic range as far as LiteRT rounds its inputs, 0.005; of int8 to the bit."""

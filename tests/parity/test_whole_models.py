@@ -19,12 +19,7 @@ from tflite_transfer.reference.budget import Budget
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import read
 
-pytestmark = [  # of TensorFlow and Keras themselves, and of LiteRT, which warns that it keeps every tensor
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow  # LiteRT warns too, that it keeps every tensor
 
 
 def each(refused: bool) -> list:

@@ -29,12 +29,7 @@ from tflite_transfer.reference.tflite import write
 from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
 
 pytest.importorskip("tensorflow")
-pytestmark = [  # of TensorFlow and Keras themselves
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.tensorflow
 
 EXAMPLES, STEPS, RATE = 4, 5, 1e-3
 OFTEN = ("ResNet", "transformer", "sounds", "texts")
