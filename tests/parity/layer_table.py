@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.parity.layers import ALL, DELEGATES, Layer, Trained, trained
+from tests.parity.layers import ALL, Layer
 from tests.parity.test_gradients import measured
+from tests.parity.trained import DELEGATES, Trained, trained
 from tflite_transfer.converter.gradients.table import RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "layers.md"

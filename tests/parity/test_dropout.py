@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-from tests.parity.layers import CLASSES, DELEGATES, sequential
+from tests.parity.layers import CLASSES, sequential
 from tests.parity.operators import Array
+from tests.parity.trained import DELEGATES
 from tflite_transfer.backends.runner import open_runner
 from tflite_transfer.converter.expressions import Graph, shape_of
 from tflite_transfer.converter.networks.dropout import uniform

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.parity.layers import ALL, DELEGATES, Layer, differences, prepared, trained
+from tests.parity.layers import ALL, Layer
+from tests.parity.trained import DELEGATES, differences, prepared, trained
 from tflite_transfer.reference.tflite import read
 
 pytest.importorskip("tensorflow")

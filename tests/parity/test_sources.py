@@ -12,25 +12,11 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-from tests.parity.layers import (
-    CLASSES,
-    DELEGATES,
-    IMAGE,
-    RATE,
-    VECTOR,
-    Layer,
-    Trained,
-    by_backends,
-    differences,
-    prepared,
-    sequential,
-    step_of,
-    stepped,
-    trained,
-)  # fmt: skip
+from tests.parity.layers import CLASSES, IMAGE, VECTOR, Layer, sequential
 from tests.parity.models.convert import Sample, converted
 from tests.parity.operators import Array
 from tests.parity.test_layers import MULTIPLE
+from tests.parity.trained import DELEGATES, RATE, Trained, by_backends, differences, prepared, step_of, stepped, trained
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.one_file import TrainingOptions, network_of, trainable_content
 from tflite_transfer.converter.training.optimizers import SGD

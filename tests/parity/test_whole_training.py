@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-from tests.parity.layers import DELEGATES
 from tests.parity.models import MODELS
 from tests.parity.operators import Array
+from tests.parity.trained import DELEGATES
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.one_file import TrainingOptions, network_of, trainable_content
 from tflite_transfer.converter.training.losses import LOSSES
