@@ -33,7 +33,7 @@ class OneFileBackend:
         if base is None:
             return images.reshape(len(images), -1)
         with self._turn:
-            return self._run(base, images).reshape(len(images), -1)
+            return self._run(base, self.model.as_x(images)).reshape(len(images), -1)
 
     def train(self, params: Tree, slots: Tree, bottlenecks: Array, classes: Array, batches: Array) -> Steps:
         check_tree("params", params, self.model.parameters)
@@ -55,7 +55,8 @@ class OneFileBackend:
             if self._inside is None or self._inside[0] is not params:
                 self._runner.assign(params)
                 self._inside = None
-            return self._run(self.model.roles.infer, self._shaped(bottlenecks))
+            found = self._run(self.model.roles.infer, self._shaped(bottlenecks))
+        return np.hstack([1 - found, found]) if self.model.binary else found
 
     def _step(self, x: Array, y: Array) -> float:
         """A step from where the runner stands; the loss before it."""
@@ -68,9 +69,13 @@ class OneFileBackend:
         return self._runner.run(call.key, **{call.argument: x})[call.result]
 
     def _shaped(self, bottlenecks: Array) -> Array:
+        if self.model.roles.base is None:
+            return self.model.as_x(bottlenecks)
         return bottlenecks.reshape(len(bottlenecks), *self.model.bottleneck_shape)
 
     def _labels(self, classes: Array) -> Array:
+        if self.model.binary:
+            return classes[:, None].astype(np.float32)
         return classes.astype(np.int32) if self.model.sparse else one_hot(classes, self.model.classes)
 
     def _put(self, params: Tree, slots: Tree) -> None:

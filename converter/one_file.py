@@ -14,8 +14,9 @@ from tflite_transfer.converter.training.optimizers import Optimizer, described, 
 from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.metadata import KEY, Metadata
-from tflite_transfer.reference.tflite.one_file import BATCH, image_of
+from tflite_transfer.reference.tflite.one_file import BATCH, image_of, is_binary
 from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.verify import verify
 from tflite_transfer.reference.tflite.writer import write
 
 
@@ -25,7 +26,8 @@ class TrainingOptions:
 
     Parameters
     ----------
-    loss : a name of ``LOSSES``, Keras' own
+    loss : a name of ``LOSSES``, Keras' own. A cross-entropy is of the logits in front of the network's last SOFTMAX or
+        LOGISTIC; where it ends in neither, its outputs are taken as the logits themselves
     optimizer : see ``training.optimizers``, or one of the command line's names, with Keras' numbers
     trainable : ``all``, ``biases``, ``last:N`` layers, or names with commas between them; see ``selection``
     biases : give dense layers of a .tflite that have no bias one of zeros
@@ -110,6 +112,7 @@ def trainable_content(network: Network, options: TrainingOptions) -> bytes:
     """The file's bytes."""
     loss = LOSSES[options.loss]
     model = TrainingFile(network, loss, options.rule, checkpoints=options.checkpoints).model()
+    verify(model)
     told = _told(network, loss, options)
     unsigned = write(model)
     told = replace(told, bundle=hashlib.sha256(unsigned + told.to_bytes()).hexdigest()[:16])
@@ -118,10 +121,10 @@ def trainable_content(network: Network, options: TrainingOptions) -> bytes:
 
 def _told(network: Network, loss: Loss, options: TrainingOptions) -> Metadata:
     graph, function = network.infer.graph, network.infer
-    classes = graph[function.output].shape[-1]
-    names = options.class_names
+    outputs, names = graph[function.output].shape, options.class_names
+    classes = 2 if is_binary(options.loss, outputs) else outputs[-1]
     if names is not None and len(names) != classes:
-        raise OptionError(f"{network.source} has {classes} outputs, and {len(names)} class names were given.")
+        raise OptionError(f"{network.source} tells {classes} classes, and {len(names)} class names were given.")
     size = image_of(graph.tensors[function.x])[:2]
     return Metadata(
         bundle="",

@@ -64,5 +64,5 @@ def first_line(error: Exception) -> str:
     """What of TensorFlow's message fits into one of ours; an error of our own passes through."""
     if isinstance(error, TransferError):
         raise error
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if lines[0] == "in user code:" else 0]  # then the reason stands below the calls that led there

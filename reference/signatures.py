@@ -90,7 +90,8 @@ def fitted(tensor: Tensor, value: Any, name: str | None = None, *, resize: bool 
         raise ShapeError(f"{name} must be {dtype}, but holds {array.min()} to {array.max()}.")
     if array.ndim != len(tensor.shape) or not (resize or _fits(array.shape, tensor.free_shape)):
         wanted = tuple("any" if n == -1 or resize else n for n in tensor.free_shape)
-        advice = "" if resize or array.ndim != len(tensor.shape) else "; resize=True (run --resize) takes other sizes"
+        sized = not resize and array.ndim == len(tensor.shape)
+        advice = "; Interpreter(resize=True), or run --resize, takes other sizes" if sized else ""
         raise ShapeError(f"{name} must have shape {wanted}, but has {array.shape}{advice}.")
     return array.astype(dtype, copy=False)
 

@@ -15,12 +15,13 @@ from tflite_transfer.reference.tflite.trainable import Trainable
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the probabilities of two files are apart on some examples."""
+    """How far the outputs of two files are apart on some examples."""
 
     backend: str
     examples: int
     worst: float  # the largest |difference|
-    agreement: float  # share of examples whose surest class is the same
+    largest: float  # the largest |output|
+    agreement: float | None  # share of examples whose surest class is the same; None where there are no classes
 
 
 def compared(model: Trainable, params: Tree, content: bytes, x: Array, backend: str) -> Parity:
@@ -29,8 +30,9 @@ def compared(model: Trainable, params: Tree, content: bytes, x: Array, backend: 
     key = "image" if model.image_shape else "x"
     ours = np.concatenate([file.run("serving_default", **{key: row[None]})["output"] for row in x])
     theirs = _inferred(model, params, x, backend)
-    same = (ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()
-    return Parity(backend, len(x), float(np.abs(ours - theirs).max()), float(same))
+    same = float((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()) if ours.shape[-1] > 1 else None
+    worst, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
+    return Parity(backend, len(x), worst, largest, same)
 
 
 def _inferred(model: Trainable, params: Tree, x: Array, backend: str) -> Array:

@@ -166,14 +166,23 @@ class TrainingModel:
         return x, y
 
     def _labels(self, y: Array) -> Array:
-        """Class numbers as the file's labels, where it takes one-hot ones."""
-        wanted = self.signatures["train"].inputs[self._model.roles.labels]
-        if y.ndim == 1 and y.dtype.kind in "iu" and len(wanted.shape) == 2 and wanted.dtype == np.float32:
-            if y.size and not 0 <= y.min() <= y.max() < self._model.classes:
-                raise DataError(
-                    f"class numbers must be 0 to {self._model.classes - 1}, but are {y.min()} to {y.max()}."
-                )
-            return one_hot(y, self._model.classes)
+        """As the file takes them: class numbers one-hot where it takes these, and a last axis of 1 as it has it."""
+        wanted, model = self.signatures["train"].inputs[self._model.roles.labels], self._model
+        rank, integers = len(wanted.shape), y.dtype.kind in "iu"
+        if model.sparse:
+            y = y[..., 0] if y.ndim == rank + 1 and y.shape[-1] == 1 else y
+            return self._class_numbers(y) if integers else y
+        if y.ndim != rank - 1:
+            return y
+        if wanted.shape[-1] == 1:
+            return y[..., None]
+        if integers and rank == 2 and model.loss in (None, "categorical_crossentropy"):
+            return one_hot(self._class_numbers(y), model.classes)
+        return y
+
+    def _class_numbers(self, y: Array) -> Array:
+        if y.size and not 0 <= y.min() <= y.max() < self._model.classes:
+            raise DataError(f"class numbers must be 0 to {self._model.classes - 1}, but are {y.min()} to {y.max()}.")
         return y
 
     def _own(self, key: str, **inputs: Any) -> None:

@@ -25,11 +25,19 @@ SIGNATURE = "serving_default"
 def exported_content(model: Trainable, params: Mapping[str, Array], names: Sequence[str] | None = None) -> bytes:
     """``exported`` as a file; an image classifier's says how images are taken, and has the class names as labels."""
     made = exported(model, params)
-    if not model.image_shape:
+    if not classifies_images(model):
         return write(made)
     told = model_metadata(model.image_shape[2], model.input_range, labels=names is not None)
     content = write(replace(made, metadata={KEY: told}, description="tflite-transfer export"))
     return content if names is None else with_labels(content, names)
+
+
+def classifies_images(model: Trainable) -> bool:
+    """(B, H, W, D) -> probabilities (B, C): what the metadata of a classifier tells of."""
+    if not isinstance(model, OneFile):
+        return True
+    probabilities = model.classifies and not model.binary and len(model.output.shape) == 2
+    return probabilities and bool(model.image_shape) and len(model.x.shape) == 4
 
 
 def exported(model: Trainable, params: Mapping[str, Array]) -> Model:

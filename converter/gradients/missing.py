@@ -22,6 +22,7 @@ _INSTEAD = {
     "GATHER_ND": "GATHER along the first axis, or slices",
     "TOPK_V2": "the largest value (REDUCE_MAX), or all of them",
     "FlexStatelessRandomNormalV2": "Dropout",
+    "FlexErf": "GELU as a whole",
 }
 
 
@@ -31,7 +32,7 @@ def check_alone(graph: Graph, source: str) -> None:
     if foreign:
         raise UnsupportedOpError(
             f"a training file cannot hold {len(foreign)} operator(s) of {source}: "
-            f"{'; '.join(_told(graph, o) for o in foreign)}.",
+            f"{'; '.join(_told(graph, o) for o in foreign)}. docs/layers.md lists what trains, in float32.",
             sorted({o.name for o in foreign}),
         )
 

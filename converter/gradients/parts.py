@@ -8,6 +8,7 @@ import numpy as np
 
 from tflite_transfer.converter.expressions import (
     Expression,
+    cast,
     concatenate,
     dilate,
     gather,
@@ -40,7 +41,9 @@ def strided_slice(call: Call, dy: Expression) -> Pulled:
     def pull() -> Expression:
         o, first, steps = call.options, fixed(call, begin), fixed(call, strides)
         if o.get("ellipsis_mask") or o.get("new_axis_mask") or min(steps) < 1:
-            raise call.refused("with an ellipsis, a new axis or a negative stride it has none")
+            raise call.refused(
+                "with an ellipsis, a new axis or a negative stride it has none; instead: reversed, then cut"
+            )
         rank = len(x.shape)
         steps, first = steps + [1] * (rank - len(steps)), first + [0] * (rank - len(first))
         first = [
@@ -105,7 +108,7 @@ def gather_(call: Call, dy: Expression) -> Pulled:
     """GATHER of rows, as an embedding: each row's gradients, summed up. (V, ...), places -> (*places, ...)."""
     table, places = call.operands
     if call.options.get("axis", 0) or call.options.get("batch_dims", 0):
-        raise call.refused("along another axis than the first it has none")
+        raise call.refused("along another axis than the first it has none; instead: transposed first")
     return (lambda: _summed_by_row(table, places, dy),)
 
 
@@ -117,7 +120,7 @@ def embedding_lookup(call: Call, dy: Expression) -> Pulled:
 
 def _summed_by_row(table: Expression, places: Expression, dy: Expression) -> Expression:
     rows = reshape(dy, (-1, int(np.prod(table.shape[1:]))))
-    numbers = reshape(places, (-1,))
+    numbers = cast(reshape(places, (-1,)), "INT32")  # LiteRT's sums take no other type
     count = table.graph.literal(table.shape[0], "INT32")
     sums = table.graph.write("UNSORTED_SEGMENT_SUM", [rows, numbers, count], (table.shape[0], rows.shape[1]))
     return reshape(sums, table.shape)

@@ -57,7 +57,7 @@ def no_gradient(listed: Sequence[str], names: Sequence[str]) -> UnsupportedOpErr
     """The error of operators that no gradient goes through, as ``told``, with their ``names``."""
     return UnsupportedOpError(
         f"no gradient goes through {len(listed)} operator(s): {'; '.join(listed)}. Freeze the layers before them "
-        "(--trainable last:N), or change the network.",
+        "(--trainable last:N), or build the network of what docs/layers.md lists.",
         sorted(set(names)),
     )
 

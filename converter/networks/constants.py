@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
 from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.networks.network import Weight
-from tflite_transfer.converter.networks.selection import distinct
+from tflite_transfer.converter.networks.selection import ARGUMENTS, distinct
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Array
@@ -37,12 +38,16 @@ _BIASES = ("ADD", "SUB")
 
 @dataclass(frozen=True)
 class Slot:
-    """A weight's place: an operator's number, and which of its inputs."""
+    """A weight's place: an operator's number, and which of its inputs.
+
+    ``spot`` is the same where one layer is applied several times: its matrix, and how many weights came since.
+    """
 
     operator: int
     input: int
     layer: int
     bias: bool
+    spot: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -57,24 +62,30 @@ class Constant:
 def weights(graph: Graph) -> dict[str, Constant]:
     """All weights by name, in the order of the layers.
 
-    Zeros that several layers share, as converters write biases, are one weight each; other shared constants are one.
+    A constant that several operators take is one weight, but not one whose numbers are all the same: of zero biases and
+    of scales of 1 converters keep one for all layers. Of these each layer has its own, wherever it is applied.
     """
-    values = _values(graph)
-    uses: dict[tuple[int, int], list[Slot]] = {}
-    for number, slot in enumerate(_slots(graph, values)):
+    values = values_of(graph)
+    uses: dict[tuple[int, tuple[int, int] | None], list[Slot]] = {}
+    for slot in _slots(graph, values):
         tensor = graph.operators[slot.operator].inputs[slot.input]
-        uses.setdefault((tensor, -1 if values[tensor].any() else number), []).append(slot)
+        uses.setdefault((tensor, slot.spot if is_even(values[tensor]) else None), []).append(slot)
     names, found = [], []
-    for (tensor, _), places in uses.items():
+    for (tensor, spot), places in uses.items():
         value, place = values[tensor], places[0]
-        # Zeros may be shared: then the name is the layer's.
+        # What layers share, or no file names, is called after the layer.
         layer = graph.tensors[graph.operators[place.operator].outputs[0]].name
-        names.append(f"{layer}/bias" if place.bias and not value.any() else graph.tensors[tensor].name)
+        names.append(f"{layer}/bias" if place.bias and spot else graph.tensors[tensor].name)
         found.append(Constant(tensor, tuple(places), Weight(value, place.layer, all(p.bias for p in places))))
-    return dict(zip(distinct(names), found, strict=True))
+    return dict(zip(distinct(names, ARGUMENTS), found, strict=True))
 
 
-def _values(graph: Graph) -> dict[int, Array]:
+def is_even(value: Array) -> bool:
+    """Are all of its numbers the same?"""
+    return bool((value == value.flat[0]).all())
+
+
+def values_of(graph: Graph) -> dict[int, Array]:
     """The constants by tensor, and what DEQUANTIZE makes of those in float16."""
     fixed = {i: t.data for i, t in enumerate(graph.tensors) if t.data is not None}
     halves = {
@@ -92,18 +103,20 @@ def _slots(graph: Graph, values: Mapping[int, Array]) -> Iterator[Slot]:
         tensor = graph.tensors[number]
         return number in values and values[number].size > 1 and (tensor.type == "FLOAT32" or is_narrow(tensor))
 
-    layer = -1
+    layer, identity, place = -1, 0, count()
     for n, operator in enumerate(graph.operators):
         matrix, bias = LAYERS.get(operator.opcode, ((), None))
         found = [i for i in matrix if is_weight(operator.inputs[i])]
-        layer += bool(found)
-        yield from (Slot(n, i, layer, bias=False) for i in found)
+        if found:
+            layer, place, stored = layer + 1, count(), operator.inputs[found[0]]
+            identity = -n - 1 if is_even(values[stored]) else stored
+        yield from (Slot(n, i, layer, False, (identity, next(place))) for i in found)
         if found and bias is not None and bias < len(operator.inputs) and operator.inputs[bias] in values:
-            yield Slot(n, bias, layer, bias=True)
+            yield Slot(n, bias, layer, True, (identity, next(place)))
         if layer >= 0:
             for i in _AFTER.get(operator.opcode, ()):
                 if is_weight(operator.inputs[i]):
-                    yield Slot(n, i, layer, bias=operator.opcode in _BIASES)
+                    yield Slot(n, i, layer, operator.opcode in _BIASES, (identity, next(place)))
 
 
 def check_floats(chosen: Mapping[str, Constant], source: str) -> None:
@@ -115,19 +128,6 @@ def check_floats(chosen: Mapping[str, Constant], source: str) -> None:
             f"{source} holds weights as integers, which do not train: {', '.join(stored[:5])}{others}. Convert the "
             "network without quantisation, or freeze these layers (--trainable)."
         )
-
-
-def add_biases(graph: Graph) -> None:
-    """Give a bias of zeros to each dense layer without one: converters drop those that are all zero."""
-    values = _values(graph)
-    for n, operator in enumerate(graph.operators):
-        if operator.opcode != "FULLY_CONNECTED":
-            continue
-        x, weights, *bias = operator.inputs
-        tensor = graph.tensors[weights]
-        if weights in values and all(i < 0 for i in bias) and tensor.type == "FLOAT32":
-            zeros = graph.constant(f"{tensor.name}/bias", np.zeros(tensor.shape[0], np.float32))
-            graph.operators[n] = replace(operator, inputs=(x, weights, zeros))
 
 
 def lift(graph: Graph, name: str, constant: Constant) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tflite_transfer.converter.networks.forward import Forward, converted, ready
 from tflite_transfer.converter.networks.network import Network, Weight
-from tflite_transfer.converter.networks.selection import distinct, selected, weights_of
+from tflite_transfer.converter.networks.selection import ARGUMENTS, distinct, selected, weights_of
 from tflite_transfer.converter.tensorflow import first_line, tensorflow
 from tflite_transfer.reference.tflite.errors import ModelError
 
@@ -37,9 +37,11 @@ def network_of(
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(f"{source} must have one input and one output, not {len(model.inputs)}, {len(model.outputs)}.")
     # Keras lets two variables have one path, of layers within models within the model.
-    names = dict(zip(map(id, model.variables), distinct(v.path for v in model.variables), strict=True))
+    names = dict(zip(map(id, model.variables), distinct((v.path for v in model.variables), ARGUMENTS), strict=True))
     values = {names[id(v)]: np.asarray(v).copy() for v in model.variables}
     weights = weights_of({names[id(v)]: values[names[id(v)]] for v in model.trainable_variables})
+    if not weights:
+        raise ModelError(f"{source} has no weights that could train: all of its layers are frozen.")
     chosen = selected(weights, trainable)
     picked = {id(v) for v in model.trainable_variables if names[id(v)] in chosen}
     _check_constraints(model, picked, source)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tflite_transfer.converter.networks.forward import Forward, converted, ready
 from tflite_transfer.converter.networks.network import Network
-from tflite_transfer.converter.networks.selection import distinct, selected, weights_of
+from tflite_transfer.converter.networks.selection import ARGUMENTS, distinct, selected, weights_of
 from tflite_transfer.converter.tensorflow import first_line, frozen, tensorflow
 from tflite_transfer.reference.tflite.errors import ModelError
 
@@ -42,6 +42,8 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
     stay = {id(v) for v in getattr(loaded, "non_trainable_variables", ())}
     moving = [names[id(v)] for v in function.variables if v.trainable and id(v) not in stay]
     weights = weights_of({n: values[n] for n in moving})
+    if not weights:
+        raise ModelError(f"{source} has no weights that could train.")
     chosen = selected(weights, trainable)
     graph = converted(_forward(function, names), source)
     made = ready(graph, {n: v for n, v in values.items() if n not in chosen}, source)
@@ -50,7 +52,9 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
 
 def _names(variables: Any) -> dict[int, str]:
     """A name for each variable, by the object: its own without ``:0``."""
-    return dict(zip(map(id, variables), distinct(v.name.partition(":")[0] for v in variables), strict=True))
+    return dict(
+        zip(map(id, variables), distinct((v.name.partition(":")[0] for v in variables), ARGUMENTS), strict=True)
+    )
 
 
 def _forward(function: Any, names: dict[int, str]) -> Forward:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflite_transfer.converter.expressions import Expression, Graph
+from tflite_transfer.converter.expressions import Expression, Graph, concatenate, shape_of, slice_
 from tflite_transfer.converter.gradients.rule import Call
-from tflite_transfer.converter.networks.constants import add_biases, check_floats, lift, weights
+from tflite_transfer.converter.networks.biases import add_biases
+from tflite_transfer.converter.networks.constants import check_floats, lift, weights
 from tflite_transfer.converter.networks.measure import check_apart, measured
 from tflite_transfer.converter.networks.network import Function, Network
 from tflite_transfer.converter.networks.rewriting import rewritten
@@ -22,7 +23,7 @@ from tflite_transfer.reference.tflite.verify import verify
 def network_of(model: Model, trainable: str = "all", *, biases: bool = True) -> Network:
     """Make variables of the chosen weights (see ``selected``); the others stay constants.
 
-    ``biases``: give dense layers without a bias one of zeros. Raises ModelError for a model that is no network of one
+    ``biases``: give layers without a bias one of zeros. Raises ModelError for a model that is no network of one
     input and one output of floats, OptionError for weights that are not there.
     """
     verify(model)
@@ -60,7 +61,7 @@ def with_free_batch(function: Function, source: str) -> Function:
         return measured(function, source)
     graph.tensors[function.x] = replace(graph.tensors[function.x], signature=(-1, *x.shape[1:]))
 
-    def free(call: Call) -> Expression | None:
+    def of_rows(call: Call) -> Expression | None:
         """As many rows as there are; where that was no number of examples, it is the same as before."""
         given, shape = call.operands[0], call.result.shape
         if given.value is not None or not shape:
@@ -69,6 +70,17 @@ def with_free_batch(function: Function, source: str) -> Function:
         numbers = call.graph.literal(np.array(target, np.int32))
         return call.graph.write("RESHAPE", [given, numbers], shape, given.kind, new_shape=target)
 
-    freed = measured(rewritten(function, {"RESHAPE": free}), source)
+    def of_images(call: Call) -> Expression | None:
+        """As many images as it is given."""
+        size, *_, given = call.operands[:3]
+        if size.value is None:
+            return None
+        images = slice_(shape_of(given), (0,), (1,))
+        numbers = concatenate([images, call.graph.literal(np.array(size.value[1:], np.int32))], 0)
+        taken = [numbers, *(call.graph[i] for i in call.operator.inputs[1:])]
+        o, shape = call.operator, call.result.shape
+        return call.graph.write(o.opcode, taken, shape, given.kind, version=o.version, **o.options)
+
+    freed = measured(rewritten(function, {"RESHAPE": of_rows, "TRANSPOSE_CONV": of_images}), source)
     check_apart(freed, source)
     return freed

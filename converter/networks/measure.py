@@ -29,7 +29,7 @@ def measured(function: Function, source: str) -> Function:
     try:
         two = _shapes(function, 2, source)
     except ModelError as e:
-        raise ModelError(f"{source} takes one example, and no batch of two: {e}") from e
+        raise ModelError(f"{source} does not take any number of examples: with two, {e}") from e
     for number, tensor in enumerate(function.graph.tensors):
         if number in one:
             shape = tuple(n if n == m else -1 for n, m in zip(one[number], two[number], strict=True))

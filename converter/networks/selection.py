@@ -11,29 +11,33 @@ from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Array
 
 BIASES = ("bias", "beta")  # what Keras calls them
+ARGUMENTS = ("x", "y", "learning_rate")  # of a training file: no weight has such a name
 
 
-def distinct(names: Iterable[str]) -> list[str]:
-    """Each name once: where it came before with a number behind its layer, such as no other layer has.
+def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Each name once: where it came before, or is taken, with a number behind its layer, such as no other layer has.
 
     >>> distinct(["dense/kernel", "dense/bias", "dense/kernel", "dense/bias", "dense_1/kernel"])
     ['dense/kernel', 'dense/bias', 'dense_2/kernel', 'dense_2/bias', 'dense_1/kernel']
     """
-    names = list(names)
-    others, found = {*names, *(n.rpartition("/")[0] for n in names)}, dict[str, None]()
+    names, taken = list(names), list(taken)
+    others, found = {*names, *(n.rpartition("/")[0] for n in names)}, dict.fromkeys(taken)
     for name in names:
         layer, slash, leaf = name.rpartition("/")
         numbered = (f"{layer or leaf}_{k}" for k in range(1, 2 * len(names) + 2))
         free = (f"{n}{slash}{leaf}" if layer else n for n in numbered if n not in others)
         found[name if name not in found else next(n for n in free if n not in found)] = None
-    return list(found)
+    return list(found)[len(taken) :]
 
 
 def weights_of(values: Mapping[str, Array]) -> dict[str, Weight]:
-    """Weights from variables' names and values in the order of the layers: ``layer/kernel``, ``layer/bias``."""
-    layers = list(dict.fromkeys(name.rpartition("/")[0] for name in values))
-    parts = {name: name.rpartition("/") for name in values}
-    return {n: Weight(v, layers.index(parts[n][0]), parts[n][2] in BIASES) for n, v in values.items()}
+    """Weights from variables' names and values in the order of the layers: ``layer/kernel``, ``layer/bias``.
+
+    A variable without a layer in its name is one by itself.
+    """
+    folders = {name: name.rpartition("/")[0] or name for name in values}
+    layers = list(dict.fromkeys(folders.values()))
+    return {n: Weight(v, layers.index(folders[n]), n.rpartition("/")[2] in BIASES) for n, v in values.items()}
 
 
 def selected(weights: Mapping[str, Weight], chosen: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,6 +26,7 @@ from tflite_transfer.converter.expressions import (
     reshape,
     rsqrt,
     select,
+    transpose,
 )
 from tflite_transfer.converter.gradients.rule import Call
 from tflite_transfer.converter.networks.rewriting import Replacement
@@ -68,6 +70,25 @@ def tile(call: Call) -> Expression | None:
 
 def _tile(x: Expression, times: list[int], shape: list[int]) -> Expression:
     return x.graph.write("TILE", [x, x.graph.literal(np.array(times, np.int32))], shape, x.kind)
+
+
+def transpose_(call: Call) -> Expression | None:
+    """TRANSPOSE of more than four axes -> the same of four or fewer: axes that stay together are one."""
+    x, order = call.operands
+    if len(x.shape) < 5 or order.value is None:
+        return None
+    groups: list[list[int]] = []
+    for axis in order.value.tolist():
+        if groups and axis == groups[-1][-1] + 1:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    if len(groups) > 4:
+        return None
+    before = sorted(groups)
+    sizes = [[x.shape[axis] for axis in group] for group in before]
+    merged = reshape(_before_reshapes(x), [-1 if -1 in s else math.prod(s) for s in sizes])
+    return reshape(transpose(merged, [before.index(g) for g in groups]), call.result.shape)
 
 
 def fully_connected(call: Call) -> Expression | None:
@@ -180,4 +201,5 @@ RULES: Mapping[str, Replacement] = {
     "SELECT_V2": selu,
     "SQUEEZE": reshape_,
     "TILE": tile,
+    "TRANSPOSE": transpose_,
 }

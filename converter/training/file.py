@@ -12,6 +12,7 @@ from tflite_transfer.converter.expressions import Expression, Graph, logistic, s
 from tflite_transfer.converter.networks.joining import joined
 from tflite_transfer.converter.networks.network import Function, Network
 from tflite_transfer.converter.networks.rewriting import pruned
+from tflite_transfer.converter.networks.selection import distinct
 from tflite_transfer.converter.training import checkpoints
 from tflite_transfer.converter.training.losses import Loss
 from tflite_transfer.converter.training.optimizers import Optimizer
@@ -78,10 +79,19 @@ class TrainingFile:
         return {name: self.network.weights[name].value.shape for name in self.network.trainable}
 
     @cached_property
+    def _slots(self) -> dict[str, str]:
+        """The optimizer's slots, and what they are called in the file: ``v_proj/kernel`` may be a weight's name too."""
+        slots, weights = list(self.optimizer.slots(self._parameters)), list(self.network.weights)
+        return dict(zip(slots, distinct(slots, [*weights, RATE]), strict=True))
+
+    @cached_property
     def _storage(self) -> Storage:
         """Every variable's first value: weights, slots, and the learning rate."""
-        found = {name: w.value for name, w in self.network.weights.items()}
-        found |= {name: np.zeros(shape, np.float32) for name, shape in self.optimizer.slots(self._parameters).items()}
+        found, shapes = (
+            {name: w.value for name, w in self.network.weights.items()},
+            self.optimizer.slots(self._parameters),
+        )
+        found |= {name: np.zeros(shapes[slot], np.float32) for slot, name in self._slots.items()}
         found[RATE] = np.array(self.optimizer.learning_rate, np.float32)
         return Storage(found, self._keys.index("initialize"))
 
@@ -108,12 +118,14 @@ class TrainingFile:
         """``x, y -> loss``, and every variable moved by one step; with a base ``bottleneck, label -> loss``."""
         function, trainable, values = self.network.train, self.network.trainable, self._storage.values
         made = differentiated(function, trainable, self.loss)
-        graph, slots = made.graph, self.optimizer.slots(self._parameters)
-        state = {name: graph.argument(name, values[name].shape) for name in (*slots, RATE)}
+        graph, slots = made.graph, self._slots
+        state = {name: graph.argument(name, values[name].shape) for name in (*slots.values(), RATE)}
         weights = {name: graph[function.variables[name]] for name in trainable}
         with graph.scope("update"):
-            new, moved = self.optimizer.step(weights, made.grads, {s: state[s] for s in slots}, state[RATE])
+            before = {slot: state[name] for slot, name in slots.items()}
+            new, moved = self.optimizer.step(weights, made.grads, before, state[RATE])
         variables = {**function.variables, **{name: e.number for name, e in state.items()}}
+        moved = {slots[slot]: e for slot, e in moved.items()}
         updates = {**function.updates, **{name: e.number for name, e in {**new, **moved}.items()}}
         step = pruned(Function(graph, function.x, variables, made.loss.number, updates))
         handles = self._storage.behind(step.graph, step.variables)

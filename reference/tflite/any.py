@@ -18,12 +18,11 @@ def load_trainable(path: str | Path) -> Trainable:
 def load_classifier(path: str | Path) -> Trainable:
     """``load_trainable``, if it tells classes of images. Raises ModelError."""
     found = load_trainable(path)
-    loss = found.loss if isinstance(found, OneFile) else None
     why = None
     if not found.image_shape:
         why = f"takes {found.bottleneck_shape} for each example, and no images"
-    elif loss is not None and not loss.endswith("categorical_crossentropy"):
-        why = f"learns by {loss}, and not classes"
+    elif isinstance(found, OneFile) and not found.classifies:
+        why = f"learns by {found.loss}, and not classes"
     if why is not None:
         raise ModelError(f"{path} {why}: train it with tflite_transfer.TrainingModel.")
     return found

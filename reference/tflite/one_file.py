@@ -21,13 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import Model, Signature, Subgraph, Tensor
+from tflite_transfer.reference.tflite.graph import Array, Model, Signature, Subgraph, Tensor
 from tflite_transfer.reference.tflite.metadata import metadata
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.trainable import FLOAT32, Shape, Trainable
 from tflite_transfer.reference.tflite.verify import verify
 
+BYTES = (0.0, 255.0)  # what is black and white where x is uint8
 BATCH = 32  # where the file names none: Keras' own
 _LABELS = ("y", "label", "labels")
 
@@ -70,6 +73,26 @@ class OneFile(Trainable):
         call = self.roles.base or self.roles.infer
         return _argument(self.model, call.key, call.argument)
 
+    @property
+    def classifies(self) -> bool:
+        """Does it tell classes, as far as the file says?"""
+        return self.loss is None or self.loss.endswith("categorical_crossentropy") or self.binary
+
+    @property
+    def binary(self) -> bool:
+        """See ``is_binary``."""
+        return is_binary(self.loss, self.output.free_shape)
+
+    @property
+    def output(self) -> Tensor:
+        """What it infers."""
+        return _result(self.model, self.roles.infer)
+
+    def as_x(self, values: Array) -> Array:
+        """(B, ...) as many values an example as x has, in its shape and type; bytes of an image are rounded."""
+        shaped, dtype = values.reshape(len(values), *self.x.free_shape[1:]), self.x.dtype
+        return (np.rint(shaped) if dtype.kind in "iu" else shaped).astype(dtype, copy=False)
+
 
 def load_one_file(path: str | Path) -> OneFile:
     """Read a training model. Raises ModelError for a file that is damaged, or none."""
@@ -92,21 +115,23 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
     variables = _variables(model)
     shapes = {name: t.shape for name, t in variables.items()}
     used = dict(_read(_graph(model, roles.infer.key)))
+    loss = str(said.head["loss"]) if said and "loss" in said.head else None
+    outputs = _result(model, roles.infer).free_shape
     return OneFile(
         content=content,
         model=model,
         roles=roles,
         sparse=labels.dtype.kind in "iu",
-        loss=str(said.head.get("loss")) if said else None,
+        loss=loss,
         id=said.bundle if said else hashlib.sha256(content).hexdigest()[:16],
         image_shape=image_of(x),
         bottleneck_shape=cached.free_shape[1:],
         batch=int(said.head.get("batch", BATCH)) if said else BATCH,
-        classes=_result(model, roles.infer).free_shape[-1],
+        classes=2 if is_binary(loss, outputs) else outputs[-1],
         parameters={n: shapes[n] for n in used},
         slots={n: s for n, s in shapes.items() if n not in used},
         class_names=said.classes if said else None,
-        input_range=said.input_range if said else (0.0, 1.0),
+        input_range=BYTES if x.type == "UINT8" else said.input_range if said else (0.0, 1.0),
         types={n: t.dtype for n, t in variables.items() if t.dtype != FLOAT32},
     )
 
@@ -158,9 +183,14 @@ def _result(model: Model, call: Call) -> Tensor:
     return _graph(model, call.key).tensors[_signature(model, call.key).outputs[call.result]]
 
 
+def is_binary(loss: str | None, outputs: Shape) -> bool:
+    """Is the output one number, the probability of the second of two classes?"""
+    return loss == "binary_crossentropy" and outputs[1:] == (1,)
+
+
 def image_of(x: Tensor) -> Shape:
-    """(H, W, D) of an argument that can be an image; else ()."""
-    size = x.free_shape[1:]
+    """(H, W, D) of an argument that can be an image, of floats or of bytes; else ()."""
+    size = x.free_shape[1:] if x.type in ("FLOAT32", "UINT8") else ()
     if len(size) == 2 and -1 not in size:
         return (*size, 1)
     return size if len(size) == 3 and -1 not in size and size[2] in (1, 3) else ()

@@ -13,6 +13,8 @@ CONV, STEPS, ADAM = (
     "tests/unit/test_kernels_head.py",
     "tests/unit/test_kernels_optimizers.py",
 )
+SHARED = "tests/parity/test_shared_weights.py"
+CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biases.py"
 GATHERED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
 LOOP, VECTOR = "reference/kernels/head_loop.py", "reference/kernels/vector.py"
 
@@ -56,4 +58,9 @@ MUTANTS = (
     Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
     Mutant(LOOP, "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
+    Mutant(CONSTANTS, "slot.spot if is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
+    Mutant(CONSTANTS, "slot.spot if is_even(values[tensor]) else None", "slot.spot", SHARED, "LSTM"),
+    Mutant(CONSTANTS, "-n - 1 if is_even(values[stored]) else stored", "-n - 1", SHARED, "times"),
+    Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),
+    Mutant(BIASES, "-n - 1 if is_even(value) else stored", "-n - 1", SHARED, "times"),
 )  # fmt: skip

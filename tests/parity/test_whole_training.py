@@ -46,8 +46,8 @@ BOUNDS = {  # about twice what was measured
 }
 REFUSED = {
     "LSTM": (UnsupportedOpError, r"WHILE at .* \(instead: a recurrent layer with unroll=True\)"),
-    "LSTM, unrolled": (ModelError, "takes one example, and no batch of two"),  # its steps are counted in the shape
-    "sequence LSTM": (ModelError, "takes one example, and no batch of two"),  # its state has one row
+    "LSTM, unrolled": (ModelError, "does not take any number of examples"),  # its steps are counted in the shape
+    "sequence LSTM": (ModelError, "does not take any number of examples"),  # its state has one row
 }
 
 

@@ -125,7 +125,10 @@ def test_a_window_larger_than_the_image_is_refused():
         ({"z": X}, "the model takes ['x'], but was given ['z']."),
         ({"x": X, "z": X}, "the model takes ['x'], but was given ['x', 'z']."),
         ({"x": X[0]}, "x must have shape ('any', 3), but has (3,)."),
-        ({"x": X.T}, "x must have shape ('any', 3), but has (3, 2); resize=True (run --resize) takes other sizes."),
+        (
+            {"x": X.T},
+            "x must have shape ('any', 3), but has (3, 2); Interpreter(resize=True), or run --resize, takes",
+        ),
         ({"x": np.array([["a", "b", "c"]])}, "x must be float32, but is <U1."),
         ({"x": X.astype(complex)}, "x must be float32, but is complex128."),
         ({"x": None}, "x must be float32, but is object."),

@@ -58,6 +58,26 @@ def test_checkpoints_are_the_one_exception() -> None:
     }  # fmt: skip
 
 
+def colliding(*names: str) -> bytes:
+    """(B, 4) -> (B, 4), by one square matrix after another, so named."""
+    g = Graph()
+    y = g.argument("input", (-1, 4))
+    for n, name in enumerate(names):
+        y = matmul(y, g.literal(np.eye(4, dtype=np.float32) + n).named(name))
+    g.result("y", y)
+    return write(g.model("net"))
+
+
+@pytest.mark.parametrize("names", [("proj", "v_proj"), ("x", "y", "learning_rate"), ("step", "m_step", "v_v_step")])
+def test_weights_may_be_called_as_slots_and_arguments_are(names: tuple[str, ...]) -> None:
+    it = Interpreter(file_of(colliding(*names), loss="mean_squared_error"))
+    before = it.run("save")
+    it.run("train", x=np.ones((2, 4)), y=np.zeros((2, 4)))
+    after = it.run("save")
+    assert len(before) == 3 * len(names) + 2
+    assert all((after[name] != value).any() for name, value in before.items() if name != "learning_rate")
+
+
 def pairs(loss: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Seven examples of six features, and labels of three classes in the form that the loss takes."""
     classes = rng.integers(3, size=7)

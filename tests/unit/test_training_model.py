@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.small_networks import cnn
+from tests.small_networks import cnn, head
 from tflite_transfer import TrainingModel
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.training.optimizers import KerasAdam
@@ -187,3 +187,44 @@ def test_an_inference_file_is_no_training_model(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(cnn())
     with pytest.raises(ModelError, match=r"is no training model: .*\. make-trainable makes one"):
         TrainingModel(tmp_path / "net.tflite")
+
+
+def learner(folder: Path, loss: str, classes: int = 3) -> TrainingModel:
+    """(B, 6) -> (B, C)."""
+    options = TrainingOptions(loss, optimizer=KerasAdam(0.01))
+    return TrainingModel(make_trainable(head(6, classes), folder / "net.tflite", options, overwrite=True))
+
+
+ROWS = np.random.default_rng(3).random((4, 6), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes", "labels", "same"),
+    [
+        ("sparse_categorical_crossentropy", 3, [[0], [2], [1], [1]], [0, 2, 1, 1]),
+        ("binary_crossentropy", 1, [0, 1, 1, 0], [[0.0], [1.0], [1.0], [0.0]]),
+        ("mean_squared_error", 1, [3, 7, 1, 0], [[3.0], [7.0], [1.0], [0.0]]),
+        ("mean_absolute_error", 1, [0.5, 7, 1, 0], [[0.5], [7.0], [1.0], [0.0]]),
+    ],
+)
+def test_labels_may_have_a_last_axis_of_one_or_not(
+    tmp_path: Path, loss: str, classes: int, labels: Any, same: Any
+) -> None:
+    losses = []
+    for y in (labels, same):
+        model = learner(tmp_path, loss, classes)
+        losses.append([model.train_step(ROWS, np.array(y)) for _ in range(3)])
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3, 1], [0, -1, 1, 1], [[0], [3], [1], [1]]])
+def test_class_numbers_that_there_are_not_are_refused(tmp_path: Path, labels: Any) -> None:
+    """ONE_HOT would make zeros of them, and push all logits down."""
+    model = learner(tmp_path, "sparse_categorical_crossentropy")
+    with pytest.raises(DataError, match="class numbers must be 0 to 2, but are"):
+        model.train_step(ROWS, np.array(labels))
+
+
+def test_numbers_that_are_no_classes_are_not_made_one_hot(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match=r"y must have shape \('any', 3\), but has \(4,\)"):
+        learner(tmp_path, "mean_squared_error").train_step(ROWS, np.array([0, 1, 2, 1]))

@@ -61,7 +61,7 @@ def test_all_of_them_are_named_at_once_and_no_others() -> None:
     assert str(e.value) == (
         "no gradient goes through 2 operator(s): REDUCE_PROD at 'odds' (instead: the exponential of a sum of "
         "logarithms); MIRROR_PAD at 'edge' (instead: padding with zeros). Freeze the layers before them (--trainable "
-        "last:N), or change the network."
+        "last:N), or build the network of what docs/layers.md lists."
     )
     assert e.value.missing == ("MIRROR_PAD", "REDUCE_PROD")
 
@@ -82,6 +82,6 @@ def test_what_a_file_cannot_hold_is_named() -> None:
         check_alone(graph, "net.tflite")
     assert str(e.value) == (
         "a training file cannot hold 2 operator(s) of net.tflite: WHILE at 'state' (instead: a recurrent layer with "
-        "unroll=True); FlexNoise at 'noise'."
+        "unroll=True); FlexNoise at 'noise'. docs/layers.md lists what trains, in float32."
     )
     assert e.value.missing == ("FlexNoise", "WHILE")
