@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 
+from tflite_transfer.converter.classes import check_class_names, check_range
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.save import check_file, save_file
 from tflite_transfer.converter.training.file import TrainingFile
 from tflite_transfer.converter.training.losses import LOSSES, Loss
 from tflite_transfer.converter.training.optimizers import Optimizer, described, named_optimizer
-from tflite_transfer.reference.tflite.errors import OptionError
+from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.metadata import KEY, Metadata
 from tflite_transfer.reference.tflite.one_file import BATCH, image_of, is_binary
@@ -49,18 +51,23 @@ class TrainingOptions:
     @property
     def rule(self) -> Optimizer:
         """The optimizer itself. Raises OptionError for a name that there is not."""
-        return named_optimizer(self.optimizer, {}) if isinstance(self.optimizer, str) else self.optimizer
+        if isinstance(self.optimizer, str):
+            return named_optimizer(self.optimizer, {})
+        if not isinstance(self.optimizer, Optimizer):
+            raise OptionError(f"the optimizer must be a name, or such as SGD(0.01), and not {self.optimizer!r}.")
+        return self.optimizer
 
     def check(self) -> None:
         """Raise OptionError for what cannot be, whatever the network is."""
         if self.loss not in LOSSES:
             raise OptionError(f"the loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}.")
-        if self.batch_size < 1:
-            raise OptionError(f"the batch size must be at least 1, but is {self.batch_size}.")
+        if not isinstance(self.batch_size, Integral) or not 1 <= self.batch_size < 2**31:
+            raise OptionError(f"the batch size must be at least 1, and whole, but is {self.batch_size!r}.")
+        if not isinstance(self.trainable, str):
+            raise OptionError(f"trainable must be all, biases, last:N or names, but is {self.trainable!r}.")
         described(self.rule)
-        names = self.class_names
-        if names is not None and (len(set(names)) != len(names) or "" in names):
-            raise OptionError(f"the class names must all be different, but are {', '.join(names)}.")
+        check_class_names(self.class_names)
+        check_range(self.input_range)
 
 
 def make_trainable(
@@ -77,6 +84,8 @@ def make_trainable(
     UnsupportedOpError, which names every operator without a gradient; then nothing is written.
     """
     options, out = options or TrainingOptions(), Path(out)
+    if not isinstance(options, TrainingOptions):
+        raise OptionError(f"the options must be TrainingOptions, but are {options!r}.")
     options.check()
     check_file(out, "--out", overwrite=overwrite)
     content = trainable_content(network_of(source, options), options)
@@ -105,6 +114,8 @@ def network_of(source: str | Path | bytes | Model, options: TrainingOptions) -> 
         return of_tflite(model, options.trainable, biases=options.biases)
     from tflite_transfer.converter.networks.from_keras import network_of as of_keras
 
+    if not hasattr(source, "stateless_call"):
+        raise ModelError(f"a network is a path, a .tflite's bytes, a Model or a Keras model, and not {type(source)}.")
     return of_keras(source, options.trainable)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tflite_transfer.converter.classes import check_class_names
 from tflite_transfer.converter.numbers import check_number
 from tflite_transfer.converter.save import check_file
 from tflite_transfer.reference.tflite.bundle import ROLES
@@ -123,9 +124,10 @@ class ConversionOptions:
         check_number("--head_l2_reg", self.head_l2_reg, "0 or more", lambda v: v >= 0)
         if self.head_l2_reg is not None:  # the gradient's factor
             check_number("twice --head_l2_reg", 2 * self.head_l2_reg, "0 or more", lambda v: v >= 0)
+        check_class_names(self.class_names)
         names, count = self.class_names, self.classes
-        if names is not None and (len(set(names)) != len(names) or count not in (None, len(names)) or "" in names):
-            raise OptionError(f"--class_names must be {count or ''} different names, but is {', '.join(names)}.")
+        if names is not None and count not in (None, len(names)):
+            raise OptionError(f"--class_names must be {count} different names, but is {', '.join(names)}.")
 
     @property
     def classes(self) -> int | None:

@@ -63,6 +63,8 @@ CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shi
 x, y = train_images[: given.samples].astype(np.float32) / 255, train_labels[: given.samples]
 x_test = test_images.astype(np.float32) / 255
 x_last, y_last = x[-given.batch_size :], np.eye(10, dtype=np.float32)[y[-given.batch_size :]]
+if given.out.exists() and not given.out.is_dir():
+    parser.error(f"--out {given.out} is no folder")
 given.out.mkdir(parents=True, exist_ok=True)
 print(f"{len(x):,} images to train, {len(x_test):,} to test")
 
@@ -76,7 +78,10 @@ print(f"{len(x):,} images to train, {len(x_test):,} to test")
 
 # %%
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
+try:
+    import keras
+except ImportError:
+    parser.error("Keras is needed to train at first: pip install '.[convert]'")
 
 RATE = 0.01
 

@@ -125,13 +125,15 @@ def _stamp(photo: Path) -> tuple[int, int]:
 def main() -> None:
     """Watch, train and predict until q or the end of standard input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of the five .tflite files")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of the five .tflite files, or one file")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder to watch; it gets a folder for each class")
     parser.add_argument(
         "--backend", default="numpy", metavar="numpy|tflite", help="what runs the model; numpy by default"
     )
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to go on from, and to save, what is learned")
     arguments = parser.parse_args()
+    if arguments.folder.exists() and not arguments.folder.is_dir():
+        parser.error(f"FOLDER {arguments.folder} is a file")
     warnings.simplefilter("ignore", UserWarning)  # of photos that cannot be read: they are told of here
     with TransferLearningModel(arguments.model, backend=arguments.backend, state=arguments.state) as model:
         live = Live(model, arguments.folder)

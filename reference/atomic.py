@@ -17,6 +17,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def check_writable(path: Path) -> None:
+    """Raise OSError where ``replacing`` could not put a file: it is tried, and what was made for that is removed."""
+    if path.exists() and not path.is_file():
+        return
+    temporary = _beside(Path(os.path.realpath(path)))
+    try:
+        temporary.open("xb").close()
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".tflite-transfer-{secrets.token_hex(8)}")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, beside ``path``; at the end it is flushed to the disk and renamed. Raises OSError.
@@ -30,7 +45,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".tflite-transfer-{secrets.token_hex(8)}")
+    temporary = _beside(path)
     try:
         with temporary.open("xb") as file:
             yield file

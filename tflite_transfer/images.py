@@ -90,6 +90,8 @@ def _named(image: Image.Image) -> Iterator[None]:
 
 
 def _from_file(path: Path, shape: tuple[int, int, int]) -> Array:
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder, and no image.")
     try:
         with Image.open(path) as image:
             return _from_pil(ImageOps.exif_transpose(image), shape)

@@ -22,12 +22,12 @@ from tflite_transfer.learner import Learner
 from tflite_transfer.pool import close_when_leaving
 from tflite_transfer.prediction import Prediction, ranked
 from tflite_transfer.reference.tflite.any import load_classifier
-from tflite_transfer.reference.tflite.errors import ClosedError, DataError, OptionError
+from tflite_transfer.reference.tflite.errors import ClosedError, DataError
 from tflite_transfer.reference.tflite.trainable import Trainable
 from tflite_transfer.samples import SampleStore, check_enough
 from tflite_transfer.state import State, check_state_path, load_state, save_state
 from tflite_transfer.trainer import Epochs, Stop, Trainer
-from tflite_transfer.training import check_epochs
+from tflite_transfer.training import check_batch_size, check_epochs, check_seed
 
 _CLOSED = "Cannot operate on terminating model"
 
@@ -65,8 +65,7 @@ class TransferLearningModel:
         state: str | Path | None = None,
     ) -> None:
         check_threads(num_threads)
-        if seed is not None and seed < 0:
-            raise OptionError(f"seed must be 0 or more, but is {seed}.")
+        check_seed(seed)
         self._state_path = None if state is None else check_state_path(Path(state))
         threads = num_threads or cores()
         self._bundle = _with_batch(load_classifier(model_dir), batch_size)
@@ -281,8 +280,5 @@ class TransferLearningModel:
 
 def _with_batch(model: Trainable, size: int | None) -> Trainable:
     """The model with another training batch. Raises OptionError."""
-    if size is None:
-        return model
-    if size < 1:
-        raise OptionError(f"batch_size must be at least 1, but is {size}.")
-    return replace(model, batch=size)
+    check_batch_size(size)
+    return model if size is None else replace(model, batch=size)

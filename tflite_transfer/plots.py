@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.prediction import Prediction
-from tflite_transfer.reference.tflite.errors import OptionError, missing_extra
+from tflite_transfer.reference.tflite.errors import OptionError, TransferError, missing_extra
 
 COLUMNS = 6  # of the grid
 
@@ -45,7 +45,9 @@ def plot_losses(losses: Mapping[str, Sequence[float]], path: Path, after: Mappin
         marker = "o" if len(values) == 1 else ""
         axes.plot(range(first, first + len(values)), values, style, linewidth=2.5, marker=marker, label=name)
     axes.set(xlabel="epoch", ylabel="mean loss", title="Training loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    last = max(len(values) + (after or {}).get(name, 0) for name, values in losses.items())
+    axes.set_xlim(1 - 0.02 * last, last + 0.02 * last)  # no epoch before the first
     axes.grid(alpha=0.3)
     axes.legend()
     _save(figure, path, 120)
@@ -77,4 +79,4 @@ def _save(figure: Any, path: Path, dpi: int) -> None:
     try:
         figure.savefig(path, dpi=dpi)
     except OSError as e:
-        raise OptionError(f"the plot cannot be written to {path}: {e.strerror}.") from e
+        raise TransferError(f"the plot cannot be written to {path}: {e.strerror}.") from e

@@ -16,6 +16,18 @@ Array = NDArray[Any]
 CHUNK_SECONDS = 0.05
 
 
+def check_seed(seed: int | None) -> None:
+    """Raise OptionError for what no random stream can begin with; None is drawn."""
+    if seed is not None and (not isinstance(seed, Integral) or seed < 0):
+        raise OptionError(f"seed must be 0 or more, and whole, but is {seed!r}.")
+
+
+def check_batch_size(size: int | None) -> None:
+    """Raise OptionError for what is no number of examples; None is the file's own."""
+    if size is not None and (not isinstance(size, Integral) or size < 1):
+        raise OptionError(f"batch_size must be a whole number, at least 1, but is {size!r}.")
+
+
 def check_epochs(number: int, name: str = "num_epochs") -> None:
     """Raise OptionError for what is no number of epochs; ``name`` is the argument's."""
     if not isinstance(number, Integral) or number < 1:

@@ -6,7 +6,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from numbers import Integral
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tflite_transfer.reference.signatures import Signature, signatures
 from tflite_transfer.reference.tflite.errors import DataError, ModelError, OptionError
 from tflite_transfer.reference.tflite.one_file import load_one_file
 from tflite_transfer.state import Position, State, load_state, save_state
-from tflite_transfer.training import check_epochs, epoch_batches
+from tflite_transfer.training import check_batch_size, check_epochs, check_seed, epoch_batches
 
 
 class TrainingModel:
@@ -49,8 +49,7 @@ class TrainingModel:
         seed: int | None = None,
     ) -> None:
         self._model = load_one_file(path)
-        if seed is not None and seed < 0:
-            raise OptionError(f"seed must be 0 or more, but is {seed}.")
+        check_seed(seed)
         self._runner = open_runner(backend, self._model.content, num_threads, folder)
         self.backend = backend
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -107,8 +106,7 @@ class TrainingModel:
         check_epochs(epochs, "epochs")
         x, y = self._examples(x, y)
         batch_size = self._model.batch if batch_size is None else batch_size
-        if not isinstance(batch_size, Integral) or batch_size < 1:
-            raise OptionError(f"batch_size must be a whole number, at least 1, but is {batch_size!r}.")
+        check_batch_size(batch_size)
         size = min(batch_size, len(x))
         losses = []
         for _ in range(epochs):
@@ -121,7 +119,7 @@ class TrainingModel:
 
     def infer(self, x: Any) -> dict[str, Array]:
         """What the file's infer gives for a batch: ``output``, and ``logits`` where there are any."""
-        x = np.asarray(x)
+        x = _array("x", x)
         if not x.size:
             raise DataError(f"x must hold at least one example, but is {x.shape}.")
         signature = self.signatures["infer"]
@@ -135,9 +133,9 @@ class TrainingModel:
     def set_learning_rate(self, value: float) -> None:
         """The rate of the steps from now on; it is saved with the variables. Raises OptionError."""
         with np.errstate(over="ignore"):
-            rate = np.float32(value)
+            rate = np.float32(value) if isinstance(value, Real) else np.float32(np.nan)
         if not 0 <= rate < math.inf:
-            raise OptionError(f"the learning rate must be 0 or more and finite in float32, but is {value}.")
+            raise OptionError(f"the learning rate must be a number, 0 or more and finite in float32, but is {value!r}.")
         self._own("set_learning_rate", value=rate)
 
     def save(self, path: str | Path) -> None:
@@ -160,7 +158,7 @@ class TrainingModel:
 
     def _examples(self, x: Any, y: Any) -> tuple[Array, Array]:
         """Data and labels as the file takes them, as many of one as of the other."""
-        x, y = np.asarray(x), self._labels(np.asarray(y))
+        x, y = _array("x", x), self._labels(_array("y", y))
         if x.shape[:1] != y.shape[:1] or not x.size:
             raise DataError(f"x and y must hold as many examples, at least one, but are {x.shape} and {y.shape}.")
         return x, y
@@ -190,3 +188,14 @@ class TrainingModel:
         if key not in self.signatures:
             raise ModelError(f"{self._model.model.source} has no signature {key}; it has {sorted(self.signatures)}.")
         self._runner.run(key, **inputs)
+
+
+def _array(name: str, value: Any) -> Array:
+    """Raises DataError for what is no array, as lists of unlike lengths."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as e:
+        raise DataError(f"{name} must be an array of examples, and is none: {e}") from e
+    if not array.ndim:
+        raise DataError(f"{name} must be an array of examples, but is {value!r}.")
+    return array

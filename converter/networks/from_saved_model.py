@@ -18,6 +18,8 @@ KEY = "serving_default"
 
 def load_saved_model(folder: Path) -> Any:
     """A SavedModel with the signature ``serving_default``. Raises ModelError."""
+    if not any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        raise ModelError(f"{folder} is no SavedModel: it holds no saved_model.pb.")
     tf = tensorflow("a SavedModel")
     try:
         loaded = tf.saved_model.load(str(folder))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from tflite_transfer.converter.expressions import Expression, Graph, Shape, power, sqrt, square
 from tflite_transfer.converter.numbers import check_number
@@ -13,6 +13,7 @@ from tflite_transfer.reference.tflite.errors import OptionError
 Tree = Mapping[str, Expression]  # by the parameter's or the slot's name
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """What training needs of an optimizer."""
 

@@ -12,7 +12,10 @@ from tflite_transfer.reference.tflite.trainable import Trainable
 
 def load_trainable(path: str | Path) -> Trainable:
     """The five files of a folder, or a training model in one file. Raises ModelError."""
-    return load_one_file(path) if Path(path).is_file() else load_bundle(path)
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"there is no model {path}: neither a folder of five .tflite files nor one file.")
+    return load_bundle(path) if path.is_dir() else load_one_file(path)
 
 
 def load_classifier(path: str | Path) -> Trainable:

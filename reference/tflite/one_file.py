@@ -26,7 +26,7 @@ import numpy as np
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Array, Model, Signature, Subgraph, Tensor
 from tflite_transfer.reference.tflite.metadata import metadata
-from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.reader import content_of, read
 from tflite_transfer.reference.tflite.trainable import FLOAT32, Shape, Trainable
 from tflite_transfer.reference.tflite.verify import verify
 
@@ -96,11 +96,7 @@ class OneFile(Trainable):
 
 def load_one_file(path: str | Path) -> OneFile:
     """Read a training model. Raises ModelError for a file that is damaged, or none."""
-    path = Path(path)
-    try:
-        return one_file(path.read_bytes(), path.name)
-    except OSError as e:
-        raise ModelError(f"{path} cannot be read: {e.strerror}.") from e
+    return one_file(content_of(Path(path)), Path(path).name)
 
 
 def one_file(content: bytes, source: str = "the model") -> OneFile:

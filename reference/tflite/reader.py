@@ -33,11 +33,18 @@ def read(source: str | Path | bytes, name: str | None = None) -> Model:
     if isinstance(source, bytes):
         return _model(source, name or "the model")
     path = Path(source)
+    return _model(content_of(path), name or path.name)
+
+
+def content_of(path: Path) -> bytes:
+    """A file's bytes. Raises ModelError, also for what has no end, as a pipe or /dev/zero."""
     try:
-        content = path.read_bytes()
+        regular = path.is_file() or not path.exists()
+        if regular:
+            return path.read_bytes()
     except (OSError, ValueError) as e:  # ValueError: a path that holds a null byte
         raise ModelError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}.") from e
-    return _model(content, name or path.name)
+    raise ModelError(f"{path} cannot be read: it is not a file.")
 
 
 def _model(data: bytes, source: str) -> Model:

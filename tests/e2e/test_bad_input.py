@@ -1,5 +1,6 @@
 """Bad input: the right exit code, one line on standard error that says what is wrong, and nothing written."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -69,6 +70,7 @@ def place(
     (here / "few" / "red").mkdir(parents=True)
     shutil.copy(here / "good.png", here / "few" / "red" / "a.png")
     (here / "void").mkdir()
+    os.mkfifo(here / "pipe")
 
     for name in ("model", "adam"):
         with TransferLearningModel(here / name, seed=1) as model:
@@ -86,7 +88,7 @@ LONG = 300 * "n"  # longer than a name may be
 
 TABLE: list[Any] = [
     # models
-    ("train gone photos --state s", FAILED, "gone is no folder; a model is a folder of initialize.tflite"),
+    ("train gone photos --state s", FAILED, "there is no model gone: neither a folder"),
     ("predict incomplete good.png", FAILED, "incomplete has no train_head.tflite"),
     ("predict damaged good.png", FAILED, "optimizer.tflite "),
     ("evaluate mixed photos", FAILED, "the files of mixed come from different conversions: initialize"),
@@ -110,10 +112,20 @@ TABLE: list[Any] = [
     ("predict model good.png note.png", FAILED, "note.png is not an image that Pillow can read"),
     ("predict model gone.png", FAILED, "there is no image gone.png"),
     (f"predict model gone.png {40 * 'good.png '} note.png", FAILED, "2 images .*\n  there is no .*gone.png.\n  note"),
-    ("predict model photos", FAILED, "photos cannot be read as an image"),
+    ("predict model photos", FAILED, "photos is a folder, and no image"),
     ("train model hollow --state s", FAILED, r"hollow: no image in the class folder\(s\) teal"),
     ("train model void --state s", FAILED, "void holds no folders; it must hold one folder of images a class"),
     ("train model good.png --state s", FAILED, "good.png is not a folder"),
+    # outputs
+    ("train model photos --state model/optimizer.tflite --overwrite", USAGE, "is named for something else too"),
+    ("train model photos --state s --json_out adam.state", USAGE, "adam.state is there, and is another kind of file"),
+    ("train model photos --state s --plot note.png", USAGE, "note.png is there, and is another kind of file"),
+    ("train model photos --state /proc/s", USAGE, "--state /proc/s cannot be written: "),
+    ("inspect model --json_out model/optimizer.tflite", USAGE, "is named for something else too"),
+    ("export model --state model.state --out model.state --overwrite", USAGE, "is named for something else too"),
+    ("export model --out model/base.tflite --json_out base.tflite", USAGE, "is there, and is another kind of file"),
+    ("inspect /dev/zero", FAILED, "/dev/zero cannot be read: it is not a file"),
+    ("inspect pipe", FAILED, "pipe cannot be read: it is not a file"),
     # states
     ("train model photos --state model.state", USAGE, "there is a state model.state already: --resume"),
     (f"{TRAIN} --resume adam.state", FAILED, "adam.state belongs to the model [0-9a-f]{16}, and this is [0-9a-f]{16}"),

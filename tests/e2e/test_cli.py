@@ -289,8 +289,8 @@ def test_a_head_that_learned_nothing_is_told(
     run: Callable, tiny_model: Path, tiny_photos: Path, tmp_path: Path
 ) -> None:
     words = ("predict", tiny_model, tiny_photos / "red" / "00.png")
-    assert run(*words).err == "no --state: the head is as converted\n"
-    assert run("evaluate", tiny_model, tiny_photos).err == "no --state: the head is as converted\n"
+    assert run(*words).err == "no --state: the model is as it was made\n"
+    assert run("evaluate", tiny_model, tiny_photos).err == "no --state: the model is as it was made\n"
     train(run, tiny_model, tiny_photos, tmp_path / "a", "--epochs", 1)
     assert run(*words, "--state", tmp_path / "a").err == ""
 

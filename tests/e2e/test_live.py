@@ -80,7 +80,7 @@ def test_photos_that_cannot_be_read_stop_nothing(live: Live, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("gone", "photos"), "gone is no folder; a model is a folder of initialize.tflite"),
+        (("gone", "photos"), "there is no model gone: neither a folder"),
         (("{model}", "photos", "--backend", "torch"), "the backend must be one of numpy, tflite, but is 'torch'."),
         (("{model}", "photos", "--state", "gone/a"), "state gone/a: there is no folder "),
         (("{model}", "photo.png"), "photo.png"),

@@ -97,4 +97,4 @@ def test_it_learns_from_folders_of_images(
     assert np.shape(told["confusion"]) == (len(names), len(names))
     photo = min(Path("photos/blue").iterdir())
     sure = json.loads(run("predict", "net.tflite", photo, *words[1:]).out)["predictions"][0]["top"]
-    assert sum(p["probability"] for p in sure) == pytest.approx(1, abs=1e-6)
+    assert sum(p["confidence"] for p in sure) == pytest.approx(1, abs=1e-6)

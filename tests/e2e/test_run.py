@@ -109,7 +109,7 @@ TABLE: list[Any] = [
     (f"run {DENSE} --signature save --input checkpoint_path=x.npy", FAILED, "must hold texts, but holds float32"),
     (f"run {DENSE} --signature restore --input checkpoint_path=path.npy", FAILED, "saved.ckpt cannot be read"),
     ("run gone.tflite", FAILED, "gone.tflite cannot be read: No such file or directory"),
-    ("run folder", FAILED, "folder cannot be read: Is a directory"),
+    ("run folder", FAILED, "folder cannot be read: it is not a file"),
     ("run x.npy", FAILED, "x.npy is not a .tflite file"),
 ]  # fmt: skip
 

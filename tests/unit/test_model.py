@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tflite_transfer import Prediction, TransferLearningModel
-from tflite_transfer.errors import BundleError, DataError, OptionError, ShapeError
+from tflite_transfer.errors import DataError, ModelError, OptionError, ShapeError
 from tflite_transfer.training import epoch_batches
 
 BACKENDS = ("numpy", "tflite")
@@ -30,11 +30,11 @@ def softmax(logits: Array) -> Array:
 def test_bad_arguments(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="num_threads must be at least 1, but is 0"):
         TransferLearningModel(tiny_model, num_threads=0)
-    with pytest.raises(OptionError, match="seed must be 0 or more, but is -1"):
+    with pytest.raises(OptionError, match="seed must be 0 or more, and whole, but is -1"):
         TransferLearningModel(tiny_model, seed=-1)
     with pytest.raises(OptionError, match="the backend must be one of numpy, tflite, but is 'torch'"):
         TransferLearningModel(tiny_model, backend="torch")
-    with pytest.raises(BundleError, match=r"gone is no folder; a model is a folder of initialize\.tflite"):
+    with pytest.raises(ModelError, match=r"there is no model .*gone: neither a folder"):
         TransferLearningModel(tmp_path / "gone")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tflite_transfer import plots
-from tflite_transfer.errors import OptionError
+from tflite_transfer.errors import TransferError
 from tflite_transfer.prediction import Prediction
 
 
@@ -46,5 +46,5 @@ def test_predictions_right_and_wrong(figures: list[Any], tmp_path: Path) -> None
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to(tmp_path / "gone" / "b.png")
-    with pytest.raises(OptionError, match=r"the plot cannot be written to .*a\.png: No such file"):
+    with pytest.raises(TransferError, match=r"the plot cannot be written to .*a\.png: No such file"):
         plots.plot_predictions([np.zeros((2, 2))], [Prediction("bag", 1)], ["bag"], tmp_path / "a.png")

@@ -179,7 +179,7 @@ def test_the_tutorial_s_files_do_not_run_on_litert() -> None:
 
 
 def test_a_seed_below_zero(path: Path) -> None:
-    with pytest.raises(OptionError, match="seed must be 0 or more, but is -1"):
+    with pytest.raises(OptionError, match="seed must be 0 or more, and whole, but is -1"):
         TrainingModel(path, seed=-1)
 
 

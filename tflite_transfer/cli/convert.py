@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tflite_transfer.cli.options import names
-from tflite_transfer.cli.output import tell
+from tflite_transfer.cli.output import check_outputs, tell
 from tflite_transfer.reference.tflite.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def convert(
     from tflite_transfer.converter.options import ConversionOptions
 
     given = {**locals(), "class_names": names(class_names), "representative": _representative(representative_data)}
+    sources = [base_tflite, base_keras_model, base_weights, head_tflite, head_keras_model]
+    check_outputs({"--one_file": one_file}, sources)
     made = make(ConversionOptions(**{name: given[name] for name in ConversionOptions.__dataclass_fields__}))
     files = [made] if made.is_file() else sorted(made.glob("*.tflite"))
     tell(f"{file}  {file.stat().st_size:,} bytes" for file in files)

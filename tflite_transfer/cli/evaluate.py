@@ -20,7 +20,7 @@ def evaluate(
     json_out: options.JsonOut = None,
 ) -> None:
     """Accuracy, loss and confusion matrix on DATA_DIR."""
-    check_outputs({"--json_out": json_out}, [state])
+    check_outputs({"--json_out": json_out}, [model, state])
     from tflite_transfer.cli.session import open_model, tell_of_no_state
     from tflite_transfer.dataset import read_folder, samples
 

@@ -43,7 +43,7 @@ def export(
     from tflite_transfer.converter.deployment.export import classifies_images, exported_content
     from tflite_transfer.converter.save import check_file, save_file
 
-    check_outputs({"--json_out": json_out}, [out, state])
+    check_outputs({"--out": out, "--json_out": json_out}, [model, state])
     check_file(out, "--out", overwrite=overwrite)
     found, params, names = _open(model, state, options.names(class_names))
     names = names if classifies_images(found) else None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tflite_transfer.cli.options import names
-from tflite_transfer.cli.output import tell
+from tflite_transfer.cli.output import check_outputs, tell
 from tflite_transfer.reference.tflite.errors import OptionError
 
 
@@ -60,7 +60,10 @@ def make_trainable(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Make a training model in one file of NETWORK: signatures train, infer, save, restore, initialize."""
+    """Make a training model in one file of NETWORK.
+
+    Its signatures: train, infer, save, restore, initialize, set_learning_rate.
+    """
     given = {
         "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov or None, "beta1": beta1,
         "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay, "rho": rho,
@@ -79,5 +82,6 @@ def make_trainable(
     )  # fmt: skip
     if not network.exists():
         raise OptionError(f"NETWORK {network} is not there.")
+    check_outputs({"--out": out}, [network])
     file = make(network, out, options, overwrite=overwrite)
     tell([f"{file}  {file.stat().st_size:,} bytes"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tflite_transfer.reference.atomic import write_atomically
+from tflite_transfer.reference.atomic import check_writable, write_atomically
 from tflite_transfer.reference.tflite.errors import OptionError, TransferError
 
 INTERRUPTED = 130  # the exit code
@@ -22,17 +22,18 @@ class InterruptError(TransferError):
 
 
 def report(result: dict[str, Any], text: Iterable[str], *, as_json: bool, json_out: Path | None) -> None:
-    """Print a result: its JSON with ``--json``, else the lines of text; and write the JSON to a file if asked.
+    """Write a result's JSON to a file if asked; and print it with ``--json``, else the lines of text, in any case.
 
     JSON has no NaN and no infinity: they become null. It is ASCII, which any terminal and any file's name survives.
     """
     content = json.dumps(_finite(result), allow_nan=False)
-    if json_out is not None:
-        try:
+    try:
+        if json_out is not None:
             write_atomically(json_out, (content + "\n").encode())
-        except OSError as e:
-            raise OptionError(f"--json_out {json_out} cannot be written: {e.strerror}.") from e
-    tell([content] if as_json else text)
+    except OSError as e:
+        raise TransferError(f"--json_out {json_out} cannot be written: {e.strerror}.") from e
+    finally:
+        tell([content] if as_json else text)
 
 
 def tell(lines: Iterable[str]) -> None:
@@ -55,12 +56,16 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | None]) -> None:
-    """Find out before a long job that a result could not be written, or would replace another file of the job's.
+_BEGINS = {"--json_out": b"{", "--plot": b"\x89PNG"}  # results, which may be replaced by new ones
 
-    ``outputs`` are files by option, ``others`` what the job reads or writes besides. Raises OptionError.
+
+def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | None]) -> None:
+    """Find out before a long job that a result could not be written, or would replace what it must not.
+
+    ``outputs`` are files by option, ``others`` what the job reads or writes besides; of a model's folder its files.
+    Raises OptionError.
     """
-    taken = [path for path in others if path is not None]
+    taken = [file for path in others if path is not None for file in (path, *path.glob("*.tflite"))]
     for option, path in outputs.items():
         if path is None:
             continue
@@ -68,7 +73,19 @@ def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | No
             raise OptionError(f"{option} {path} must be a file in a folder that is there.")
         if any(_same(path, other) for other in taken):
             raise OptionError(f"{option} {path} is named for something else too; it needs a file of its own.")
+        _check_file(option, path)
         taken.append(path)
+
+
+def _check_file(option: str, path: Path) -> None:
+    try:
+        if option in _BEGINS and path.is_file():
+            with path.open("rb") as file:
+                if file.read(4)[: len(_BEGINS[option])] not in (b"", _BEGINS[option]):
+                    raise OptionError(f"{option} {path} is there, and is another kind of file; it needs another name.")
+        check_writable(path)
+    except OSError as e:
+        raise OptionError(f"{option} {path} cannot be written: {e.strerror}.") from e
 
 
 def _same(one: Path, other: Path) -> bool:

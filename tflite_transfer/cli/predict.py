@@ -23,8 +23,8 @@ def predict(
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
-    """Name the classes of images, the surest first. Without --state the head knows nothing yet."""
-    check_outputs({"--json_out": json_out}, [state, *images])
+    """Name the classes of images, the surest first. Without --state the model is as it was made."""
+    check_outputs({"--json_out": json_out}, [model, state, *images])
     from tflite_transfer.cli.session import open_model, tell_of_no_state
 
     with open_model(model, options.names(class_names), backend, num_threads, state) as opened:

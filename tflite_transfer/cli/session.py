@@ -45,7 +45,7 @@ def check_state(state: Path | None) -> None:
 def tell_of_no_state(state: Path | None) -> None:
     """A line on standard error where nothing was learned that predictions could come from."""
     if state is None:
-        print("no --state: the head is as converted", file=sys.stderr)
+        print("no --state: the model is as it was made", file=sys.stderr)
 
 
 def warn_of_classes_without(model: TransferLearningModel, folders: Collection[str]) -> None:

@@ -39,9 +39,10 @@ def train(
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
-    """Train the head on DATA_DIR and save what it learned to --state."""
+    """Train MODEL on DATA_DIR and save what it learned to --state."""
     _check(state, resume, overwrite, seed, plot)
-    check_outputs({"--plot": plot, "--json_out": json_out}, [state, resume])
+    check_outputs({"--state": state}, [model])
+    check_outputs({"--plot": plot, "--json_out": json_out}, [model, state, resume])
     from tflite_transfer.cli.session import open_model
 
     started = time.perf_counter()
@@ -52,15 +53,15 @@ def train(
             _run(opened, epochs, state, losses)
             held = opened.evaluate(validation).accuracy if validation else None
             steps = len(losses) * math.ceil(opened.sample_count / opened.batch_size)
-        if plot is not None:
-            from tflite_transfer.plots import plot_losses
-
-            plot_losses({backend: losses}, plot)
         result = {
             "epochs": len(losses), "losses": losses, "validation_accuracy": held, "steps": steps,
             "seconds": round(time.perf_counter() - started, 3), "state": str(state),
         }  # fmt: skip
         report(result, _text(result), as_json=as_json, json_out=json_out)
+        if plot is not None:
+            from tflite_transfer.plots import plot_losses
+
+            plot_losses({backend: losses}, plot)
     except KeyboardInterrupt:
         if losses:
             raise InterruptError(f"interrupted; {len(losses)} epoch(s) saved to {state}") from None
