@@ -8,6 +8,7 @@ from numbers import Integral
 from pathlib import Path
 
 from tflite_transfer.converter.classes import check_class_names, check_range
+from tflite_transfer.converter.deployment.labels import labels_of
 from tflite_transfer.converter.networks.network import Network
 from tflite_transfer.converter.save import check_file, save_file
 from tflite_transfer.converter.training.file import TrainingFile
@@ -17,7 +18,7 @@ from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.metadata import KEY, Metadata
 from tflite_transfer.reference.tflite.one_file import BATCH, image_of, is_binary
-from tflite_transfer.reference.tflite.reader import read
+from tflite_transfer.reference.tflite.reader import content_of, read
 from tflite_transfer.reference.tflite.verify import verify
 from tflite_transfer.reference.tflite.writer import write
 
@@ -33,7 +34,7 @@ class TrainingOptions:
     optimizer : see ``training.optimizers``, or one of the command line's names, with Keras' numbers
     trainable : ``all``, ``biases``, ``last:N`` layers, or names with commas between them; see ``selection``
     biases : give dense layers of a .tflite that have no bias one of zeros
-    class_names : in the order of the labels' columns
+    class_names : in the order of the labels' columns; where not given, the labels that a .tflite carries
     input_range : what the network takes black and white as
     batch_size : how many examples a step takes where nobody says; any other may be given
     checkpoints : ``save`` and ``restore`` take a checkpoint's path; see ``TrainingFile``
@@ -88,9 +89,22 @@ def make_trainable(
         raise OptionError(f"the options must be TrainingOptions, but are {options!r}.")
     options.check()
     check_file(out, "--out", overwrite=overwrite)
-    content = trainable_content(network_of(source, options), options)
-    save_file(content, out)
+    network = network_of(source, options)
+    if not network.trainable:
+        raise ModelError(f"{network.source} has no weights that could train: its layers are frozen, or have none.")
+    if options.class_names is None:
+        options = replace(options, class_names=_labels(source, network))
+    save_file(trainable_content(network, options), out)
     return out
+
+
+def _labels(source: object, network: Network) -> tuple[str, ...] | None:
+    """The class names that a .tflite carries, where there is one for each output."""
+    if isinstance(source, str | Path) and Path(source).suffix == ".tflite":
+        source = content_of(Path(source))
+    names = labels_of(source) if isinstance(source, bytes) else None
+    classes = network.infer.graph[network.infer.output].shape[-1]
+    return names if names is not None and len(set(names)) == len(names) == classes else None
 
 
 def network_of(source: str | Path | bytes | Model, options: TrainingOptions) -> Network:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from tflite_transfer import TransferLearningModel
-from tflite_transfer.errors import ImageError, TransferError
+from tflite_transfer.errors import ImageError, OptionError, TransferError
 from tflite_transfer.images import ENDINGS
 
 KEYS = "p pauses the training, r resumes it, q quits (each with Enter)"
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to go on from, and to save, what is learned")
     arguments = parser.parse_args()
     if arguments.folder.exists() and not arguments.folder.is_dir():
-        parser.error(f"FOLDER {arguments.folder} is a file")
+        raise OptionError(f"FOLDER {arguments.folder} is a file.")
     warnings.simplefilter("ignore", UserWarning)  # of photos that cannot be read: they are told of here
     with TransferLearningModel(arguments.model, backend=arguments.backend, state=arguments.state) as model:
         live = Live(model, arguments.folder)

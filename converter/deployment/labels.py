@@ -64,6 +64,16 @@ def model_metadata(channels: int, limits: tuple[float, float], *, labels: bool) 
     return encode(root, schema=SCHEMA)
 
 
+def labels_of(content: bytes) -> tuple[str, ...] | None:
+    """The names that ``with_labels`` put behind a file; None where there are none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            text = archive.read(LABELS).decode()
+    except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError, UnicodeDecodeError, OSError, EOFError):
+        return None
+    return tuple(text.splitlines()) or None
+
+
 def with_labels(content: bytes, names: Sequence[str]) -> bytes:
     """The file with a zip of the labels, one a line, behind it. The same names, the same bytes."""
     packed = io.BytesIO(content)

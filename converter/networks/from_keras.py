@@ -40,8 +40,6 @@ def network_of(
     names = dict(zip(map(id, model.variables), distinct((v.path for v in model.variables), ARGUMENTS), strict=True))
     values = {names[id(v)]: np.asarray(v).copy() for v in model.variables}
     weights = weights_of({names[id(v)]: values[names[id(v)]] for v in model.trainable_variables})
-    if not weights:
-        raise ModelError(f"{source} has no weights that could train: all of its layers are frozen.")
     chosen = selected(weights, trainable)
     picked = {id(v) for v in model.trainable_variables if names[id(v)] in chosen}
     _check_constraints(model, picked, source)

@@ -44,8 +44,6 @@ def network_of(loaded: Any, trainable: str = "all", source: str = "the SavedMode
     stay = {id(v) for v in getattr(loaded, "non_trainable_variables", ())}
     moving = [names[id(v)] for v in function.variables if v.trainable and id(v) not in stay]
     weights = weights_of({n: values[n] for n in moving})
-    if not weights:
-        raise ModelError(f"{source} has no weights that could train.")
     chosen = selected(weights, trainable)
     graph = converted(_forward(function, names), source)
     made = ready(graph, {n: v for n, v in values.items() if n not in chosen}, source)

@@ -64,7 +64,8 @@ BAD = {
     "pooling": ({"base_pooling": "max"}, "--base_pooling must be one of none | avg, but is 'max'"),
     "range": ({"input_range": "0,2"}, "--input_range must be one of 0,1 | -1,1 | 0,255, but is '0,2'"),
     "names": ({"class_names": ("a", "b")}, "--class_names must be 4 different names, but is a, b"),
-    "same names": ({"class_names": ("a", "b", "c", "a")}, "--class_names must be 4 different names"),
+    "same names": ({"class_names": ("a", "b", "c", "a")}, "the class names must all be different"),
+    "names of two lines": ({"class_names": ("a", "b\n", "c", "d")}, "of one line each"),
     "range of mobilenet": (
         {"base_tflite": None, "base_mobilenetv2": True, "input_range": "0,1"},
         "--base_mobilenetv2 rescales inside its graph",

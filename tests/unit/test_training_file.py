@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
 from tests.small_networks import cnn, head
+from tflite_transfer.converter.deployment.labels import with_labels
 from tflite_transfer.converter.expressions import Expression, Graph, exp, matmul, reshape, softmax, sqrt, transpose
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable, network_of, trainable_content
 from tflite_transfer.converter.training.losses import LOSSES
@@ -23,6 +24,7 @@ from tflite_transfer.converter.training.sharing import keep_shared
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
+from tflite_transfer.reference.tflite.one_file import load_one_file
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS: list[Optimizer] = [
@@ -156,6 +158,40 @@ def test_logits_and_probabilities_train_alike() -> None:
         for content in (cnn(), write(replace(model, subgraphs=(logits,), signatures=(signature,))))
     ]
     assert found[0] == found[1]
+
+
+def test_labels_of_a_file_are_its_class_names(tmp_path: Path) -> None:
+    """If there is one for each output; else the file has no names."""
+
+    def names(content: bytes, **options: Any) -> tuple[str, ...] | None:
+        path = make_trainable(content, tmp_path / "net.tflite", TrainingOptions(**options), overwrite=True)
+        return load_one_file(path).class_names
+
+    labelled = with_labels(cnn(), ["a", "b", "c"])
+    assert names(labelled) == ("a", "b", "c")
+    assert names(labelled, class_names=("d", "e", "f")) == ("d", "e", "f")
+    assert names(with_labels(cnn(), ["a", "b"])) is names(cnn()) is None
+
+
+def test_a_network_without_weights_is_refused(tmp_path: Path) -> None:
+    g = Graph()
+    g.result("y", softmax(g.argument("x", (-1, 4))))
+    with pytest.raises(ModelError, match="has no weights that could train"):
+        make_trainable(write(g.model("net")), tmp_path / "net.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"input_range": (1, 0)}, {"input_range": 3}, {"class_names": (1, 2, 3)}, {"class_names": ("a", "b\n", "c")},
+        {"batch_size": 1.5}, {"trainable": None}, {"optimizer": 3}, {"loss": "hinge"},
+    ],
+)  # fmt: skip
+def test_options_that_make_no_sense_leave_nothing(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(OptionError):
+        make_trainable(cnn(), tmp_path / "net.tflite", TrainingOptions(**options))
+    assert not list(tmp_path.iterdir())
 
 
 def attention(*, mixed: bool) -> bytes:
