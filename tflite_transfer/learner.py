@@ -55,7 +55,7 @@ class Learner:
         shapes = self._bundle.parameters
         if set(parameters) != set(shapes):
             raise ShapeError(f"the model takes the parameters {sorted(shapes)}, but was given {sorted(parameters)}.")
-        new = {name: np.array(parameters[name], np.float32) for name in shapes}
+        new = {name: _floats(name, parameters[name]) for name in shapes}
         for name, value in new.items():
             if value.shape != shapes[name]:
                 raise ShapeError(f"{name} must have shape {shapes[name]}, but has {value.shape}.")
@@ -108,3 +108,10 @@ class Learner:
         if self._order[0] != key or not len(self._order[1]):
             self._order = key, epoch_batches(*key, self._bundle.batch)
         return self._order[1]
+
+
+def _floats(name: str, value: Any) -> Array:
+    try:
+        return np.array(value, np.float32)
+    except (ValueError, TypeError) as e:
+        raise ShapeError(f"{name} must be an array of numbers, and is none: {e}") from e

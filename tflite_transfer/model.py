@@ -138,8 +138,15 @@ class TransferLearningModel:
             raise ClosedError(_CLOSED) from e
 
     def add_samples(self, samples: Iterable[tuple[ImageLike, str]]) -> list[Future[None]]:
-        """``add_sample`` for pairs of image and class name."""
-        return [self.add_sample(image, class_name) for image, class_name in samples]
+        """``add_sample`` for pairs of image and class name. Raises DataError for what is no pair."""
+        futures = []
+        for sample in samples:
+            if not isinstance(sample, tuple | list) or len(sample) != 2:
+                raise DataError(
+                    f"a sample must be a pair of an image and its class's name, but is {type(sample).__name__}."
+                )
+            futures.append(self.add_sample(*sample))
+        return futures
 
     # ---- training
 

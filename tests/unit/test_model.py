@@ -137,6 +137,10 @@ def test_parameters_that_do_not_fit(model: TransferLearningModel) -> None:
         model.set_parameters({"ws": np.ones((48, 3))})
     with pytest.raises(ShapeError, match=r"bs must have shape \(3,\), but has \(4,\)"):
         model.set_parameters({"ws": np.ones((48, 3)), "bs": np.ones(4)})
+    with pytest.raises(ShapeError, match="bs must be an array of numbers, and is none: "):
+        model.set_parameters({"ws": np.ones((48, 3)), "bs": "b"})
+    with pytest.raises(DataError, match="a sample must be a pair of an image and its class's name, but is str"):
+        model.add_samples(["photos/red/a.png"])  # type: ignore[list-item]
     assert not any(np.any(v) for v in model.parameters().values())
 
 
