@@ -76,6 +76,6 @@ def _metadata(content: bytes) -> Any:
     """JSON as what it says, other text as it is, the rest as its size."""
     try:
         text = content.decode().rstrip("\0")
-        return json.loads(text) if text.startswith("{") else text
+        return json.loads(text) if text.startswith("{") else text if text.isprintable() else f"{len(content)} bytes"
     except (ValueError, RecursionError):
         return f"{len(content)} bytes"

@@ -133,3 +133,10 @@ def test_results_names_are_made_files() -> None:
         assert len(file) < 255
         taken.add(file)
     assert taken >= {"a_b_0.npy", "a_b_0_.npy", ".._x.npy", "_.npy"}
+
+
+def test_inspect_prints_no_control_characters(run: Callable) -> None:
+    """A flatbuffer in the metadata, as TensorFlow's converter puts one there, is decoded as text without an error."""
+    shown = run("inspect", Path(__file__).parents[1] / "golden" / "flex" / "cnn_adam.tflite").out
+    assert "  metadata CONVERSION_METADATA: 92 bytes" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
