@@ -23,7 +23,7 @@ def make_trainable(
             "--loss",
             metavar="NAME",
             help="categorical_crossentropy, sparse_categorical_crossentropy, binary_crossentropy, mean_squared_error, "
-            "mean_absolute_error.",
+            "mean_absolute_error. A cross-entropy is taken of the logits before the network's last softmax or sigmoid.",
         ),
     ] = "categorical_crossentropy",
     optimizer: Annotated[
@@ -42,7 +42,12 @@ def make_trainable(
     weight_decay: Annotated[float | None, typer.Option("--weight_decay", help="For adamw; 0.004 by default.")] = None,
     rho: Annotated[float | None, typer.Option("--rho", help="For rmsprop; 0.9 by default.")] = None,
     trainable: Annotated[
-        str, typer.Option("--trainable", metavar="all|biases|last:N|NAME,...", help="Which weights train.")
+        str,
+        typer.Option(
+            "--trainable",
+            metavar="all|biases|last:N|NAME,...",
+            help="Which weights train; names as inspect shows them, * for any part.",
+        ),
     ] = "all",
     class_names: Annotated[
         str | None, typer.Option("--class_names", metavar="A,B,C", help="To keep in the file.")

@@ -14,14 +14,21 @@ Model = Annotated[
 ]
 DataDir = Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Folder with one folder of images a class.")]
 Backend = Annotated[str, typer.Option("--backend", metavar="numpy|tflite", help="What runs the model.")]
-Threads = Annotated[int | None, typer.Option("--num_threads", help="Threads for the base; one a core by default.")]
+Threads = Annotated[
+    int | None, typer.Option("--num_threads", help="Threads to run the model with; one a core by default.")
+]
 State = Annotated[Path | None, typer.Option("--state", help="A state that train saved.")]
 ClassNames = Annotated[
     str | None,
-    typer.Option("--class_names", metavar="A,B,C", help="The classes, where the model's files do not name them."),
+    typer.Option(
+        "--class_names", metavar="A,B,C", help="The classes in order, instead of the names in the model's files."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-JsonOut = Annotated[Path | None, typer.Option("--json_out", help="Write that JSON object to a file.")]
+JsonOut = Annotated[
+    Path | None,
+    typer.Option("--json_out", help="Write that JSON object to a file; a JSON file that is there is replaced."),
+]
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

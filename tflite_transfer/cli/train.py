@@ -24,16 +24,18 @@ def train(
     state: Annotated[Path, typer.Option("--state", help="Where to save what was learned (.safetensors).")],
     backend: options.Backend = "numpy",
     batch_size: Annotated[
-        int | None, typer.Option("--batch_size", min=1, help="Examples a step; the model's own.")
+        int | None, typer.Option("--batch_size", min=1, help="Examples a step; by default the model's own number.")
     ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often to go through all images.")] = 20,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of shuffle and validation split.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of shuffle and validation split; drawn where not given.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on from this state.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a state that is there.")] = False,
     validation_split: Annotated[
         float, typer.Option("--validation_split", min=0.0, max=0.9, help="Share of each class held back.")
     ] = 0.0,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the losses into this .png.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the training losses into this .png.")] = None,
     class_names: options.ClassNames = None,
     num_threads: options.Threads = None,
     as_json: options.Json = False,
