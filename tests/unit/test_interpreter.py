@@ -63,6 +63,21 @@ def test_cast_looks_at_what_is_stored() -> None:
     np.testing.assert_allclose(Interpreter(stored("DEQUANTIZE").model("run")).run()["y"], [0, 0.1, 0.3], rtol=1e-6)
 
 
+def test_the_oracle_refuses_graphs_of_quantised_numbers() -> None:
+    """Their rounding is what they compute: widened, they would be other models."""
+    g = GraphBuilder()
+    steps = Quantization(np.array([0.1], F32), np.array([1]))
+    x, y = (g.tensor(name, (3,), "INT8", quantization=steps) for name in "xy")
+    g.inputs["x"] = x
+    g.operator("RELU", [x], [y])
+    g.output("y", y)
+    Interpreter(model(g))
+    with pytest.raises(
+        ModelError, match=r"computes on quantised numbers \(RELU\): in float64 it would be another model"
+    ):
+        Interpreter(model(g), precision="float64")
+
+
 def test_constants_are_widened_in_double_for_the_oracle() -> None:
     y = Interpreter(stored("DEQUANTIZE").model("run"), precision="float64").run()["y"]
     np.testing.assert_array_equal(y, np.array([0, 1, 3]) * np.float64(F32(0.1)))
