@@ -17,9 +17,8 @@ from tflite_transfer.converter.training.optimizers import Optimizer, described, 
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.metadata import KEY, Metadata
-from tflite_transfer.reference.tflite.one_file import BATCH, image_of, is_binary
-from tflite_transfer.reference.tflite.reader import content_of, read
-from tflite_transfer.reference.tflite.verify import verify
+from tflite_transfer.reference.tflite.one_file import BATCH, classes_of, image_of
+from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.writer import write
 
 
@@ -100,9 +99,9 @@ def make_trainable(
 
 def _labels(source: object, network: Network) -> tuple[str, ...] | None:
     """The class names that a .tflite carries, where there is one for each output."""
-    if isinstance(source, str | Path) and Path(source).suffix == ".tflite":
-        source = content_of(Path(source))
-    names = labels_of(source) if isinstance(source, bytes) else None
+    if isinstance(source, str):
+        source = Path(source)
+    names = labels_of(source) if isinstance(source, bytes) or (isinstance(source, Path) and source.is_file()) else None
     classes = network.infer.graph[network.infer.output].shape[-1]
     return names if names is not None and len(set(names)) == len(names) == classes else None
 
@@ -137,7 +136,6 @@ def trainable_content(network: Network, options: TrainingOptions) -> bytes:
     """The file's bytes."""
     loss = LOSSES[options.loss]
     model = TrainingFile(network, loss, options.rule, checkpoints=options.checkpoints).model()
-    verify(model)
     told = _told(network, loss, options)
     unsigned = write(model)
     told = replace(told, bundle=hashlib.sha256(unsigned + told.to_bytes()).hexdigest()[:16])
@@ -147,7 +145,7 @@ def trainable_content(network: Network, options: TrainingOptions) -> bytes:
 def _told(network: Network, loss: Loss, options: TrainingOptions) -> Metadata:
     graph, function = network.infer.graph, network.infer
     outputs, names = graph[function.output].shape, options.class_names
-    classes = 2 if is_binary(options.loss, outputs) else outputs[-1]
+    classes = classes_of(options.loss, outputs)
     if names is not None and len(names) != classes:
         raise OptionError(f"{network.source} tells {classes} classes, and {len(names)} class names were given.")
     size = image_of(graph.tensors[function.x])[:2]

@@ -39,7 +39,7 @@ def _inferred(model: Trainable, params: Tree, x: Array, backend: str) -> Array:
     if isinstance(model, OneFile):
         runs = open_runner(backend, model.content)
         runs.assign(params)
-        infer = next(s for s in model.model.signatures if s.key == "infer")
-        return runs.run("infer", **{next(iter(infer.inputs)): x})[model.roles.infer.result]
+        (argument,) = model.signature("infer").inputs
+        return runs.run("infer", **{argument: x})[model.roles.infer.result]
     five = open_backend(backend, model)
     return five.predict(params, five.bottlenecks(x))

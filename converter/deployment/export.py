@@ -64,7 +64,7 @@ def _of_five(model: Bundle, params: Mapping[str, Array]) -> Function:
 def _of_one(model: Trainable, values: Mapping[str, Array]) -> Function:
     """The signature infer, whose variables are read from what is given."""
     assert isinstance(model, OneFile)
-    signature = next(s for s in model.model.signatures if s.key == "infer")
+    signature = model.signature("infer")
     subgraph = model.model.subgraphs[signature.subgraph]
     graph = Graph(subgraph)
     handles = {o.outputs[0]: o.options["shared_name"] for o in graph.operators if o.opcode == "VAR_HANDLE"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tflite_transfer.reference.tflite.encode import encode
@@ -64,10 +65,10 @@ def model_metadata(channels: int, limits: tuple[float, float], *, labels: bool) 
     return encode(root, schema=SCHEMA)
 
 
-def labels_of(content: bytes) -> tuple[str, ...] | None:
-    """The names that ``with_labels`` put behind a file; None where there are none."""
+def labels_of(file: bytes | Path) -> tuple[str, ...] | None:
+    """The names that ``with_labels`` put behind a file; None where there are none. Of a path only the end is read."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
             text = archive.read(LABELS).decode()
     except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError, UnicodeDecodeError, OSError, EOFError):
         return None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tflite_transfer.converter.expressions import Graph
-from tflite_transfer.converter.networks.constants import LAYERS, is_even, values_of
+from tflite_transfer.converter.networks.constants import LAYERS, layer_of, values_of
 from tflite_transfer.reference.tflite.graph import Array, Operator
 
 _MAY_LACK = ("FULLY_CONNECTED", "TRANSPOSE_CONV")  # CONV_2D and DEPTHWISE_CONV_2D always have one
@@ -24,17 +24,21 @@ def add_biases(graph: Graph) -> None:
     """
     values, zeros = values_of(graph), dict[int, int]()
     for n, operator in enumerate(graph.operators):
-        (matrix,), bias = LAYERS[operator.opcode] if operator.opcode in _MAY_LACK else ((-1,), None)
-        if bias is None or operator.inputs[matrix] not in values or any(i >= 0 for i in operator.inputs[bias:]):
+        if operator.opcode not in _MAY_LACK:
             continue
-        stored = operator.inputs[matrix]
-        tensor, value = graph.tensors[stored], values[stored]
-        if tensor.type == "FLOAT32" and not _is_added(graph, operator, len(value), values):
-            identity = -n - 1 if is_even(value) else stored
-            if identity not in zeros:
-                zeros[identity] = graph.constant(f"{tensor.name}/bias", np.zeros(value.shape[0], np.float32))
+        (place,), bias = LAYERS[operator.opcode]
+        assert bias is not None  # of those that may lack one
+        matrix = operator.inputs[place]
+        has_one = any(i >= 0 for i in operator.inputs[bias:])
+        if has_one or matrix not in values or graph.tensors[matrix].type != "FLOAT32":
+            continue
+        units = len(values[matrix])
+        if not _is_added(graph, operator, units, values):
+            layer = layer_of(n, matrix, values)
+            if layer not in zeros:
+                zeros[layer] = graph.constant(f"{graph.tensors[matrix].name}/bias", np.zeros(units, np.float32))
             version = max(operator.version, _VERSION.get(operator.opcode, 1))
-            inputs = (*operator.inputs[:bias], zeros[identity])
+            inputs = (*operator.inputs[:bias], zeros[layer])
             graph.operators[n] = replace(operator, inputs=inputs, version=version)
 
 

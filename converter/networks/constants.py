@@ -69,7 +69,7 @@ def weights(graph: Graph) -> dict[str, Constant]:
     uses: dict[tuple[int, tuple[int, int] | None], list[Slot]] = {}
     for slot in _slots(graph, values):
         tensor = graph.operators[slot.operator].inputs[slot.input]
-        uses.setdefault((tensor, slot.spot if is_even(values[tensor]) else None), []).append(slot)
+        uses.setdefault((tensor, slot.spot if _is_even(values[tensor]) else None), []).append(slot)
     names, found = [], []
     for (tensor, spot), places in uses.items():
         value, place = values[tensor], places[0]
@@ -80,8 +80,13 @@ def weights(graph: Graph) -> dict[str, Constant]:
     return dict(zip(distinct(names, ARGUMENTS), found, strict=True))
 
 
-def is_even(value: Array) -> bool:
-    """Are all of its numbers the same?"""
+def layer_of(operator: int, matrix: int, values: Mapping[int, Array]) -> int:
+    """A number that is the same wherever one layer is applied: its matrix's, or where that is even the operator's."""
+    return -operator - 1 if _is_even(values[matrix]) else matrix
+
+
+def _is_even(value: Array) -> bool:
+    """Are all of its numbers the same? Then two layers may have one constant by chance."""
     return bool((value == value.flat[0]).all())
 
 
@@ -108,8 +113,8 @@ def _slots(graph: Graph, values: Mapping[int, Array]) -> Iterator[Slot]:
         matrix, bias = LAYERS.get(operator.opcode, ((), None))
         found = [i for i in matrix if is_weight(operator.inputs[i])]
         if found:
-            layer, place, stored = layer + 1, count(), operator.inputs[found[0]]
-            identity = -n - 1 if is_even(values[stored]) else stored
+            layer, place = layer + 1, count()
+            identity = layer_of(n, operator.inputs[found[0]], values)
         yield from (Slot(n, i, layer, False, (identity, next(place))) for i in found)
         if found and bias is not None and bias < len(operator.inputs) and operator.inputs[bias] in values:
             yield Slot(n, bias, layer, True, (identity, next(place)))

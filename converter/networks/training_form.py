@@ -43,11 +43,9 @@ def reshape_(call: Call) -> Expression | None:
 
 
 def _before_reshapes(x: Expression) -> Expression:
-    writers = {o.outputs[0]: o for o in x.graph.operators if o.opcode == "RESHAPE"}
-    number = x.number
-    while number in writers:
-        number = writers[number].inputs[0]
-    return x.graph[number]
+    while (writer := _writer(x, "RESHAPE")) is not None:
+        x = x.graph[writer.inputs[0]]
+    return x
 
 
 def tile(call: Call) -> Expression | None:

@@ -21,6 +21,7 @@ from tflite_transfer.converter.training.step import differentiated, scores
 from tflite_transfer.converter.training.variables import Storage, assign, constants
 from tflite_transfer.reference.tflite.builder import TYPES
 from tflite_transfer.reference.tflite.graph import Array, Model, Signature, Subgraph
+from tflite_transfer.reference.tflite.verify import verify
 
 RATE = "learning_rate"
 _ACTIVATIONS = {"SOFTMAX": softmax, "LOGISTIC": logistic}
@@ -44,14 +45,16 @@ class TrainingFile:
     checkpoints: bool = False
 
     def model(self) -> Model:
-        """The whole file."""
+        """The whole file, verified: what could not be opened is not written."""
         graphs = self._graphs()
         for graph in graphs.values():
             keep_shared(graph)
         signatures = (
             Signature(key, dict(g.inputs), dict(g.outputs), number) for number, (key, g) in enumerate(graphs.items())
         )
-        return Model(tuple(_subgraph(g, key) for key, g in graphs.items()), tuple(signatures))
+        model = Model(tuple(_subgraph(g, key) for key, g in graphs.items()), tuple(signatures))
+        verify(model)
+        return model
 
     @property
     def _keys(self) -> tuple[str, ...]:

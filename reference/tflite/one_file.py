@@ -80,13 +80,17 @@ class OneFile(Trainable):
 
     @property
     def binary(self) -> bool:
-        """See ``is_binary``."""
-        return is_binary(self.loss, self.output.free_shape)
+        """Is its output one number, the probability of the second of two classes?"""
+        return _is_binary(self.loss, self.output.free_shape)
 
     @property
     def output(self) -> Tensor:
         """What it infers."""
         return _result(self.model, self.roles.infer)
+
+    def signature(self, key: str) -> Signature:
+        """One that the file has."""
+        return _signature(self.model, key)
 
     def as_x(self, values: Array) -> Array:
         """(B, ...) as many values an example as x has, in its shape and type; bytes of an image are rounded."""
@@ -123,7 +127,7 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
         image_shape=image_of(x),
         bottleneck_shape=cached.free_shape[1:],
         batch=int(said.head.get("batch", BATCH)) if said else BATCH,
-        classes=2 if is_binary(loss, outputs) else outputs[-1],
+        classes=classes_of(loss, outputs),
         parameters={n: shapes[n] for n in used},
         slots={n: s for n, s in shapes.items() if n not in used},
         class_names=said.classes if said else None,
@@ -179,8 +183,12 @@ def _result(model: Model, call: Call) -> Tensor:
     return _graph(model, call.key).tensors[_signature(model, call.key).outputs[call.result]]
 
 
-def is_binary(loss: str | None, outputs: Shape) -> bool:
-    """Is the output one number, the probability of the second of two classes?"""
+def classes_of(loss: str | None, outputs: Shape) -> int:
+    """How many classes outputs (B, ..., C) tell."""
+    return 2 if _is_binary(loss, outputs) else outputs[-1]
+
+
+def _is_binary(loss: str | None, outputs: Shape) -> bool:
     return loss == "binary_crossentropy" and outputs[1:] == (1,)
 
 

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
     Mutant(LOOP, "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
-    Mutant(CONSTANTS, "slot.spot if is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
-    Mutant(CONSTANTS, "-n - 1 if is_even(values[stored]) else stored", "-n - 1", SHARED, "times"),
+    Mutant(CONSTANTS, "slot.spot if _is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
+    Mutant(CONSTANTS, "-operator - 1 if _is_even(values[matrix]) else matrix", "-operator - 1", SHARED, "times"),
     Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),
-    Mutant(BIASES, "-n - 1 if is_even(value) else stored", "-n - 1", SHARED, "times"),
+    Mutant(BIASES, "layer_of(n, matrix, values)", "-n - 1", SHARED, "times"),
 )  # fmt: skip
