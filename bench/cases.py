@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from tflite_transfer.converter.head import softmax_head
 from tflite_transfer.converter.training.optimizers import SGD, Adam, optimizer_graph
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.bundle import Bundle, bundle
-from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.writer import write
 from tflite_transfer.training import epoch_batches
 
-BASE = Path(__file__).parent.parent / "demo" / "base.tflite"
 BATCH = 20
 
 
@@ -82,29 +79,12 @@ def _validate(ours, theirs, params, slots, x: Array, classes: Array, batches: Ar
     np.testing.assert_allclose(results[0].losses, results[1].losses, rtol=2e-4 if slots else 1e-5)  # seen: 3e-5, 3e-7
 
 
-def bottleneck() -> tuple[Callable[[], object], Callable[[], object], int]:
-    """The demo's base on one image, one thread."""
-    from ai_edge_litert.interpreter import Interpreter as LiteRT
-
-    from tflite_transfer.reference.interpreter import Interpreter
-
-    image = np.random.default_rng(0).random((1, 160, 160, 3), np.float32)
-    ours = Interpreter(read(BASE))
-    theirs = LiteRT(str(BASE), num_threads=1)
-    theirs.allocate_tensors()
-    theirs.set_tensor(theirs.get_input_details()[0]["index"], image)
-    theirs.invoke()
-    expected = theirs.get_tensor(theirs.get_output_details()[0]["index"])
-    np.testing.assert_allclose(ours.run(None, image=image)["bottleneck"], expected, rtol=1e-3, atol=1e-4)
-    return lambda: ours.run(None, image=image), theirs.invoke, 1
-
-
 CASES = (
     Case("head step 62,720 x 4, SGD", ">= 3", head_step(62_720, 80, SGD(3e-4))),
     Case("head step 62,720 x 4, Adam", "", head_step(62_720, 80, Adam())),
     Case("head step 1,280 x 4 in an epoch of 10,000, SGD", ">= 2", head_step(1_280, 10_000, SGD(3e-4))),
     Case("head step 1,280 x 4 in an epoch of 10,000, Adam", "", head_step(1_280, 10_000, Adam())),
-    Case("bottleneck, EfficientNet-Lite0 cut at block 13, 160 px", "", bottleneck),
+    Case("bottleneck, EfficientNet-Lite0 cut at block 13, 160 px", "", networks.bottleneck),
     Case("MobileNetV2, 224 px, one image", ">= 0.33", networks.mobilenet),
     Case("MobileNetV2 0.35, 96 px, training step of 16", "", networks.training_step),
 )

@@ -1,4 +1,4 @@
-"""Whole networks: MobileNetV2 on one image, and trained. TensorFlow makes the plain files.
+"""Whole networks: on one image, and trained. TensorFlow makes the plain files of MobileNetV2.
 
 ``python -m bench.networks`` prints the memory that a training step needs in LiteRT.
 """
@@ -15,31 +15,40 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.litert import fill, interpreter
 from tflite_transfer.backends.base import Array
 from tflite_transfer.converter import SGD, TrainingOptions, make_trainable
 from tflite_transfer.reference.interpreter import Interpreter
 
+BASE = Path(__file__).parent.parent / "demo" / "base.tflite"
 SIZE, WIDTH, BATCH, CLASSES = 96, 0.35, 16, 1000
+Sides = tuple[Callable[[], object], Callable[[], object], int]  # ours, LiteRT's, steps that a call of ours takes
 
 
-def mobilenet() -> tuple[Callable[[], object], Callable[[], object], int]:
-    """MobileNetV2 of full width on one image of 224 pixels, float32, one thread."""
-    from ai_edge_litert.interpreter import Interpreter as LiteRT
+def bottleneck() -> Sides:
+    """The demo's base on one image."""
+    image = np.random.default_rng(0).random((1, 160, 160, 3), np.float32)
+    return _one_image(BASE.read_bytes(), image, rtol=1e-3, atol=1e-4)
 
-    content = _plain(224, 1.0)
+
+def mobilenet() -> Sides:
+    """MobileNetV2 of full width on one image of 224 pixels, float32."""
     image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
-    theirs = LiteRT(model_content=content, num_threads=1)
-    theirs.allocate_tensors()
-    theirs.set_tensor(theirs.get_input_details()[0]["index"], image)
+    return _one_image(_plain(224, 1.0), image, rtol=0, atol=1e-6)
+
+
+def _one_image(content: bytes, image: Array, rtol: float, atol: float) -> Sides:
+    """One thread."""
+    theirs = interpreter(content, threads=1)
+    fill(theirs, theirs.get_input_details()[0], image)
     theirs.invoke()
+    expected = theirs.get_tensor(theirs.get_output_details()[0]["index"])
     ours = Interpreter(content)
-    np.testing.assert_allclose(
-        ours.call(image)[0], theirs.get_tensor(theirs.get_output_details()[0]["index"]), rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(ours.call(image)[0], expected, rtol=rtol, atol=atol)
     return lambda: ours.call(image), theirs.invoke, 1
 
 
-def training_step() -> tuple[Callable[[], object], Callable[[], object], int]:
+def training_step() -> Sides:
     """All weights of MobileNetV2, width 0.35, from its plain file: 16 images of 96 pixels, SGD, one thread."""
     content, x, y = trainable(), *_examples()
     ours, theirs = Interpreter(content), _litert(content)
@@ -69,18 +78,14 @@ def _examples() -> tuple[Array, Array]:
 
 
 def _litert(content: bytes) -> Callable[[], dict[str, Array]]:
-    from ai_edge_litert.interpreter import Interpreter as LiteRT
-
-    interpreter = LiteRT(model_content=content, num_threads=1)
-    interpreter.get_signature_runner("initialize")()
+    runner = interpreter(content, threads=1).get_signature_runner
+    runner("initialize")()
     x, y = _examples()
-    return partial(interpreter.get_signature_runner("train"), x=x, y=y)
+    return partial(runner("train"), x=x, y=y)
 
 
 def _grown(content: bytes) -> int:
     """By how many bytes a process's peak grows from two training steps, the file already in memory."""
-    import ai_edge_litert.interpreter  # noqa: F401 - counted before
-
     before = _peak()
     step = _litert(content)
     step()

@@ -99,9 +99,8 @@ def make_trainable(
 
 def _labels(source: object, network: Network) -> tuple[str, ...] | None:
     """The class names that a .tflite carries, where there is one for each output."""
-    if isinstance(source, str):
-        source = Path(source)
-    names = labels_of(source) if isinstance(source, bytes) or (isinstance(source, Path) and source.is_file()) else None
+    file = Path(source) if isinstance(source, str) else source
+    names = labels_of(file) if isinstance(file, bytes | Path) else None
     classes = network.infer.graph[network.infer.output].shape[-1]
     return names if names is not None and len(set(names)) == len(names) == classes else None
 

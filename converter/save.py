@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tflite_transfer.reference.atomic import write_atomically
+from tflite_transfer.reference import atomic
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError, OutputExistsError
 
 
@@ -32,8 +31,10 @@ def check_file(path: Path, option: str, *, overwrite: bool) -> None:
     """Raise OutputExistsError where a file is there and is not to be replaced, OptionError where none can be."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise OptionError(f"{option} {path} must be a file in a folder that is there.")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise OptionError(f"{option} {path} cannot be written.")
+    try:
+        atomic.check_writable(path)
+    except OSError as e:
+        raise OptionError(f"{option} {path} cannot be written: {e.strerror}.") from e
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{option} {path} is there already; --overwrite replaces it.")
 
@@ -41,7 +42,7 @@ def check_file(path: Path, option: str, *, overwrite: bool) -> None:
 def save_file(content: bytes, path: Path) -> None:
     """Write one file. Raises ModelError."""
     with _errors(path):
-        write_atomically(path, content)
+        atomic.write_atomically(path, content)
 
 
 @contextmanager
