@@ -6,6 +6,7 @@ be any.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -47,7 +48,7 @@ def check_apart(function: Function, source: str) -> None:
     x, rng = function.graph.tensors[function.x], np.random.default_rng(0)
     shape, dtype = (2, *_image(x)), DTYPES[x.type]
     two = rng.random(shape).astype(dtype) if dtype.kind == "f" else rng.integers(0, 2, shape).astype(dtype)
-    beside, alone = (_values(function, given, source)[function.output] for given in (two, two[:1]))
+    beside, alone = (_result(function, given, source) for given in (two, two[:1]))
     if not np.allclose(beside[:1], alone, rtol=0, atol=1e-3 * np.abs(alone).max(), equal_nan=True):
         raise ModelError(f"{source} takes one example at a time, and mixes two: export it with a free batch.")
 
@@ -60,25 +61,28 @@ def _described(tensor: Tensor, shape: Shape, batch: int) -> Tensor:
 def _shapes(function: Function, batch: int, source: str) -> dict[int, Shape]:
     """The shape of each tensor that is given or computed, for so many examples."""
     x = function.graph.tensors[function.x]
-    values = _values(function, np.zeros((batch, *_image(x)), DTYPES[x.type]), source)
-    return {number: np.shape(value) for number, value in values.items()}
+    zeros = np.zeros((batch, *_image(x)), DTYPES[x.type])
+    return {number: np.shape(value) for number, value in _values(function, zeros, source)}
 
 
-def _values(function: Function, x: Array, source: str) -> dict[int, Array]:
-    """The value of each tensor that is given or computed; what else the graph takes is 0."""
+def _result(function: Function, x: Array, source: str) -> Array:
+    return next(value for number, value in _values(function, x, source) if number == function.output)
+
+
+def _values(function: Function, x: Array, source: str) -> Iterator[tuple[int, Array]]:
+    """Each tensor that is given or computed, one after the other; what else the graph takes is 0."""
     graph = function.graph
     tensors, inputs = list(graph.tensors), tuple(graph.inputs.values())
     tensors[function.x] = _described(tensors[function.x], x.shape, len(x))
     named = tuple(replace(t, name=str(i)) for i, t in enumerate(tensors))
     main = Subgraph(named, tuple(graph.operators), inputs, (function.output,))
     interpreter = Interpreter(Model((main,), source=source), jit=False)
-    found: dict[int, Array] = {i: np.zeros(tensors[i].shape, DTYPES[tensors[i].type]) for i in inputs}
-    found[function.x] = x
-    for step in interpreter.trace(**{str(i): value for i, value in found.items()}):
+    given: dict[int, Array] = {i: np.zeros(tensors[i].shape, DTYPES[tensors[i].type]) for i in inputs}
+    given[function.x] = x
+    yield from given.items()
+    for step in interpreter.trace(**{str(i): value for i, value in given.items()}):
         if step.subgraph == 0:
-            outputs = graph.operators[step.number].outputs
-            found |= dict(zip(outputs, step.outputs.values(), strict=True))
-    return found
+            yield from zip(graph.operators[step.number].outputs, step.outputs.values(), strict=True)
 
 
 def _image(x: Tensor) -> Shape:

@@ -90,10 +90,8 @@ class TrainingFile:
     @cached_property
     def _storage(self) -> Storage:
         """Every variable's first value: weights, slots, and the learning rate."""
-        found, shapes = (
-            {name: w.value for name, w in self.network.weights.items()},
-            self.optimizer.slots(self._parameters),
-        )
+        shapes = self.optimizer.slots(self._parameters)
+        found = {name: w.value for name, w in self.network.weights.items()}
         found |= {name: np.zeros(shapes[slot], np.float32) for slot, name in self._slots.items()}
         found[RATE] = np.array(self.optimizer.learning_rate, np.float32)
         return Storage(found, self._keys.index("initialize"))
