@@ -1,0 +1,125 @@
+"""Each gradient of a file against the slope of its own loss, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from tflite_transfer.backends.base import Array, Tree
+from tflite_transfer.diagnostics.gradients.slopes import central_difference, lost, relative_error
+from tflite_transfer.diagnostics.gradients.steps import Batch, TrainingStep
+
+BOUND = 1e-7
+STEPS = (1e-5, 1e-6, 1e-4, 1e-7)  # the first one does, but where a kink is near, or the loss is far from straight
+TRIES = 2  # directions, before a gradient is doubted
+UNCLEAR = 0.1  # of the error: the slope is no better known than that
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """One parameter: its gradient and its slope along a random direction.
+
+    ``error`` is their difference in units of ``Σ |g d|``. ``uncertain`` is what the slope changes by where h is halved,
+    in the same unit: a kink, as RELU's at 0, is near where that is large.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    gradient: float
+    slope: float
+    error: float
+    uncertain: float
+    h: float
+
+    @property
+    def verdict(self) -> str:
+        """``agree``, ``differ``, or ``unclear`` where the slope itself is not known well enough."""
+        if self.error <= BOUND:
+            return "agree"
+        return "unclear" if self.uncertain > UNCLEAR * self.error else "differ"
+
+
+class Along(NamedTuple):
+    """A random direction d: its terms ``g d``, and the slope there for a step h."""
+
+    direction: Array
+    terms: Array
+    f: Callable[[float], float]
+
+    def error(self, h: float, size: float) -> float:
+        """See ``relative_error``."""
+        return relative_error(central_difference(self.f, h), self.terms, lost(size, h))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The loss of a batch around some values, and the gradients that the file gives there.
+
+    ``rate``: what they are multiplied by in the file, where that has its learning rate as a constant in between.
+    """
+
+    training: TrainingStep
+    values: Tree
+    batch: Batch
+    loss: float
+    given: Tree
+    rate: float = 1.0
+
+    @cached_property
+    def gradients(self) -> Tree:
+        """Without the rate."""
+        return {name: g / self.rate for name, g in self.given.items()}
+
+    def along(self, parameter: str, direction: Array) -> Along:
+        """The loss on a line through the values."""
+        w = self.values[parameter]
+
+        def f(h: float) -> float:
+            return self.training.loss({**self.values, parameter: w + h * direction}, self.batch)
+
+        return Along(direction, self.gradients[parameter] * direction, f)
+
+    def random(self, parameter: str, rng: np.random.Generator) -> Along:
+        """The loss on a random line: d has length 1, so that many parameters move the loss no more than one does."""
+        direction = rng.normal(size=self.values[parameter].shape)
+        return self.along(parameter, direction / np.linalg.norm(direction))
+
+    def check(self, parameter: str, rng: np.random.Generator) -> GradientCheck:
+        """Agreement within BOUND along any of a few lines, at any of a few steps, is agreement: chance gives none."""
+        best: tuple[float, Along, float] | None = None
+        for line in (self.random(parameter, rng) for _ in range(TRIES)):
+            for h in STEPS:
+                error = line.error(h, self.loss)
+                error = math.inf if math.isnan(error) else error
+                if best is None or error < best[0]:
+                    best = error, line, h
+                if error <= BOUND:
+                    break
+            if best is not None and best[0] <= BOUND:
+                break
+        assert best is not None
+        return self._checked(parameter, *best)
+
+    def _checked(self, parameter: str, error: float, line: Along, h: float) -> GradientCheck:
+        slope, scale = central_difference(line.f, h), float(np.abs(line.terms).sum())
+        uncertain = 0.0
+        if error > BOUND:
+            uncertain = abs(slope - central_difference(line.f, h / 2)) / (scale or 1.0)
+        shape, gradient = self.values[parameter].shape, float(line.terms.sum())
+        return GradientCheck(parameter, shape, gradient, slope, error, uncertain, h)
+
+
+def losses_at(training: TrainingStep, values: Tree, batch: Batch) -> Losses:
+    """The file's own loss and gradients at these values."""
+    stepped = training.step(values, batch)
+    return Losses(training, values, batch, stepped.loss, stepped.gradients)
+
+
+def check_each(losses: Losses, rng: np.random.Generator) -> Mapping[str, GradientCheck]:
+    """Every parameter by name."""
+    return {p: losses.check(p, rng) for p in losses.training.parameters}

@@ -1,0 +1,73 @@
+"""The gradient check of a whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, check_each, losses_at
+from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
+from tflite_transfer.diagnostics.gradients.fault import Fault
+from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradient_fault
+from tflite_transfer.diagnostics.gradients.loss_faults import loss_faults
+from tflite_transfer.diagnostics.gradients.state_faults import state_faults
+from tflite_transfer.diagnostics.gradients.steps import Batch, TrainSignature, training_step
+from tflite_transfer.diagnostics.gradients.update_faults import update_faults
+from tflite_transfer.reference.tflite.any import load_trainable
+from tflite_transfer.reference.tflite.trainable import Trainable
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What was found in a file. ``checks`` has every parameter that learns, ``faults`` what has a name."""
+
+    source: str
+    examples: int
+    loss: float
+    checks: tuple[GradientCheck, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Is there nothing wrong, as far as it was seen?"""
+        return not self.faults
+
+
+def check_gradients(model: str | Path | Trainable, batch: Batch | None = None, *, seed: int = 0) -> GradientReport:
+    """Hold a file's gradients against central differences of its own loss, and name what is wrong with its training.
+
+    Parameters
+    ----------
+    model : a folder of five files, a training model in one file, or either as it was read
+    batch : examples and labels as the train signature takes them; random ones if None
+    seed : of random examples, values and directions
+    """
+    found = model if isinstance(model, Trainable) else load_trainable(model)
+    rng, training = np.random.default_rng(seed), training_step(found)
+    values = beside(training.first(), training.parameters, rng)
+    batch = random_batch(found, training, rng) if batch is None else batch
+    losses = _without_rate(losses_at(training, values, batch), rng)
+    checks = tuple(check_each(losses, rng).values())
+    faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
+    faults += [*loss_faults(losses), *update_faults(losses)]
+    if isinstance(training, TrainSignature):
+        faults += state_faults(training)
+    return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults))
+
+
+def _without_rate(losses: Losses, rng: np.random.Generator) -> Losses:
+    """Where the learning rate is a constant, the gradients are found behind it: it is the factor that most have."""
+    if losses.training.knows_rate:
+        return losses
+    factors = sorted(_factors(losses, rng))
+    return replace(losses, rate=factors[(len(factors) - 1) // 2]) if factors else losses
+
+
+def _factors(losses: Losses, rng: np.random.Generator) -> Iterator[float]:
+    for check in check_each(losses, rng).values():
+        found = factor(losses, check, rng)
+        if found:
+            yield found

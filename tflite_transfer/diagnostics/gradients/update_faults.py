@@ -1,0 +1,183 @@
+"""What is wrong with an optimizer: a few steps on one batch, and what they leave in its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tflite_transfer.backends.base import Array, Tree
+from tflite_transfer.diagnostics.gradients.check import Losses
+from tflite_transfer.diagnostics.gradients.fault import Fault
+from tflite_transfer.diagnostics.gradients.steps import Stepped
+
+STEPS = 4
+ALIKE = 1e-6  # of a slot to the gradient, or its square
+STEADY = 0.02  # Adam's rate over some steps: epsilon and weight decay change it by less, a step too many by 26 %
+OFFSETS = {-1: "one too few", 1: "one too many", 2: "two too many"}
+SEEN = 1e-5  # √v' is so much larger than any epsilon
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The values before and after each of some steps on one batch."""
+
+    losses: Losses
+    before: Sequence[Tree]
+    done: Sequence[Stepped]
+
+    @cached_property
+    def state(self) -> tuple[str, ...]:
+        """The optimizer's variables."""
+        return self.losses.training.state
+
+    def alive(self, parameter: str) -> bool:
+        """Has it a gradient at each step?"""
+        return all(s.gradients[parameter].any() for s in self.done)
+
+
+def steps_from(losses: Losses) -> Steps:
+    """Go a few steps."""
+    before, done = [losses.values], []
+    for _ in range(STEPS):
+        done.append(losses.training.step(before[-1], losses.batch))
+        before.append(done[-1].after)
+    return Steps(losses, before[:-1], done)
+
+
+def update_faults(losses: Losses) -> Iterator[Fault]:
+    """A state that stands still, a step that climbs, corrections for the wrong step."""
+    steps = steps_from(losses)
+    bad = list(_not_finite(steps))
+    yield from bad
+    if not bad:
+        still = [*_stale_slots(steps), *_standing_counter(steps)]
+        yield from still
+        yield from _climbs(steps)
+        if not still:
+            yield from _corrections(steps)
+
+
+def _not_finite(steps: Steps) -> Iterator[Fault]:
+    first = steps.done[0]
+    if not all(np.isfinite(g).all() for g in first.gradients.values()):
+        return  # that is the gradient's fault
+    for p in steps.losses.training.parameters:
+        wrong = int((~np.isfinite(first.after[p])).sum())
+        if wrong:
+            told = f"{wrong} of its {first.after[p].size} values are NaN or infinite after one step, and its gradient is"
+            told += " finite"
+            if _moments(steps, p) is not None:
+                told += ": at the first step Adam divides by 1 - beta^t, and t is 0."
+                advice = "Count the step before the correction: t = step + 1."
+                yield Fault("step counter off by one", p, -1, told, advice)
+            else:
+                advice = "Look for a division by 0 in the update."
+                yield Fault("update not finite", p, wrong, f"{told}.", advice)
+            return
+
+
+def _stale_slots(steps: Steps) -> Iterator[Fault]:
+    """Slots that training reads, and that stay as they were, though every parameter of their shape has a gradient."""
+    parameters = steps.losses.training.parameters
+    for slot in steps.state:
+        shape, first = np.shape(steps.before[0][slot]), steps.before[0][slot]
+        alike = [p for p in parameters if np.shape(steps.before[0][p]) == shape]
+        if not shape or not alike or not all(map(steps.alive, alike)):
+            continue
+        if all(np.array_equal(s.after[slot], first) for s in steps.done):
+            told = f"it is the same after {STEPS} steps, and the gradients are not 0: every step is like the first one."
+            advice = "Write the optimizer's new state back at each step, and give it to the next."
+            yield Fault("optimizer state does not move", slot, 0.0, told, advice)
+
+
+def _standing_counter(steps: Steps) -> Iterator[Fault]:
+    """A number that begins at 0 counts the steps; a learning rate does not begin there."""
+    scalars = any(np.shape(steps.before[0][p]) == () for p in steps.losses.training.parameters)
+    for slot in steps.state:
+        first = steps.before[0][slot]
+        if np.shape(first) != () or float(first) != 0 or scalars:
+            continue
+        counted = [float(s.after[slot]) for s in steps.done]
+        if counted == [float(first)] * STEPS:
+            told = f"it is {counted[-1]:g} after {STEPS} steps: what it corrects is corrected as at the first step."
+            advice = "Add 1 to it at each step, and keep the result."
+            yield Fault("step counter stands still", slot, 0.0, told, advice)
+        elif counted != [1.0 + n for n in range(STEPS)]:
+            told = f"it is {', '.join(f'{c:g}' for c in counted)} after {STEPS} steps."
+            yield Fault("step counter", slot, counted[0], told, "Add 1 to it at each step.")
+
+
+def _climbs(steps: Steps) -> Iterator[Fault]:
+    """A first step that goes along the gradient. A cosine of -1 is SGD's descent; Adam's is near -0.8."""
+    first, before = steps.done[0], steps.before[0]
+    for p in steps.losses.training.parameters:
+        gradient, move = first.gradients[p] / steps.losses.rate, first.after[p] - before[p]
+        if not gradient.any():
+            continue
+        if not move.any():
+            told = "its gradient is not 0, and one step leaves it as it is."
+            yield Fault("parameter does not move", p, 0.0, told, "Assign its new value, or look at the learning rate.")
+            continue
+        cosine = float(np.vdot(gradient, move) / np.linalg.norm(gradient) / np.linalg.norm(move))
+        if cosine > 0:
+            told = f"the first step moves it along its gradient (cosine {cosine:.3f}), to a larger loss."
+            yield Fault("update climbs", p, cosine, told, "Subtract the step from it.")
+
+
+def _moments(steps: Steps, parameter: str) -> tuple[str, str, float, float] | None:
+    """Adam's m and v of a parameter, and their betas: after a step from 0 they are (1 - β1) g and (1 - β2) g²."""
+    g, found = steps.done[0].gradients[parameter], dict[int, tuple[str, float]]()
+    for slot in steps.state:
+        after = steps.done[0].after[slot]
+        if np.shape(after) != g.shape or np.any(steps.before[0][slot]) or not np.any(after):
+            continue
+        for power in (1, 2):
+            share = float(np.vdot(after, g**power) / np.vdot(g**power, g**power))
+            if 0 < share <= 1 and np.abs(after - share * g**power).max() <= ALIKE * np.abs(after).max():
+                found[power] = slot, 1 - share
+    if set(found) != {1, 2}:
+        return None
+    return found[1][0], found[2][0], found[1][1], found[2][1]
+
+
+def _corrections(steps: Steps) -> Iterator[Fault]:
+    """The rate of ``m' √(1 - β2^t) / √v' / (1 - β1^t)``, which is the same at each step if t is what it must be."""
+    for p in steps.losses.training.parameters:
+        found = _moments(steps, p)
+        if found is None:
+            continue
+        m, v, beta1, beta2 = found
+        at = np.unravel_index(np.argmax(np.abs(steps.done[0].gradients[p])), steps.before[0][p].shape)
+        root = [float(np.sqrt(s.after[v][at])) for s in steps.done]
+        if min(root) < SEEN or not any(np.shape(steps.before[0][s]) == () for s in steps.state):
+            continue
+        moves = [float(b[p][at] - s.after[p][at]) for b, s in zip(steps.before, steps.done, strict=True)]
+        scaled = np.array([d * r / float(s.after[m][at]) for d, r, s in zip(moves, root, steps.done, strict=True)])
+        t = np.arange(1, STEPS + 1)
+        spread = {k: _spread(scaled / _correction(t + k, beta1, beta2)) for k in (0, *OFFSETS) if 1 + k > 0}
+        spread[None] = _spread(scaled)
+        best = min(spread, key=lambda k: spread[k])
+        if spread[0] > STEADY and spread[best] <= STEADY:
+            yield _wrong_step(p, best, spread[0])
+            return
+
+
+def _wrong_step(parameter: str, offset: int | None, spread: float) -> Fault:
+    seen = f"with Adam's corrections for the steps 1 to {STEPS} its rate changes by {spread:.0%} from step to step"
+    if offset is None:
+        told = f"{seen}, without any by less than {STEADY:.0%}: m and v are taken as they are, too small at first."
+        return Fault("no bias correction", parameter, spread, told, "Divide m by 1 - β1^t and v by 1 - β2^t.")
+    told = f"{seen}, and for {OFFSETS[offset]} by less than {STEADY:.0%}."
+    advice = "Count the step before the correction, once: t = step + 1."
+    return Fault("step counter off by one", parameter, offset, told, advice)
+
+
+def _correction(t: Array, beta1: float, beta2: float) -> Array:
+    return np.sqrt(1 - beta2**t) / (1 - beta1**t)
+
+
+def _spread(rates: Array) -> float:
+    return float(np.ptp(rates) / np.abs(rates).max()) if np.abs(rates).max() else np.inf

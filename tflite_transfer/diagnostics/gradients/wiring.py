@@ -1,0 +1,104 @@
+"""How a train signature is wired: what its loss depends on, and which tensor is the gradient of a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tflite_transfer.reference.tflite.graph import Operator, Subgraph
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A sub-graph's tensors by number, each with those that it is made of; a variable read after an assignment too.
+
+    ``labels`` and ``loss`` are tensors. ``optimizer`` variables are those that the loss does not depend on.
+    """
+
+    graph: Subgraph
+    labels: int
+    loss: int
+
+    @cached_property
+    def handles(self) -> Mapping[int, str]:
+        """The variable that each resource tensor stands for."""
+        opened = (o for o in self.graph.operators if o.opcode == "VAR_HANDLE")
+        return {o.outputs[0]: o.options.get("shared_name") or "" for o in opened}
+
+    @cached_property
+    def assigned(self) -> Mapping[str, int]:
+        """The tensor that each variable ends as."""
+        return {name: value for _, name, value in self._assignments()}
+
+    def _assignments(self) -> Iterator[tuple[Operator, str, int]]:
+        for o in self.graph.operators:
+            if o.opcode == "ASSIGN_VARIABLE" and o.inputs[0] in self.handles:
+                yield o, self.handles[o.inputs[0]], o.inputs[1]
+
+    @cached_property
+    def parents(self) -> Mapping[int, tuple[int, ...]]:
+        """What each tensor is made of, in the order in which tensors are written."""
+        found: dict[int, tuple[int, ...]] = {}
+        now: dict[str, int] = {}
+        for o in self.graph.operators:
+            if o.opcode == "ASSIGN_VARIABLE" and o.inputs[0] in self.handles:
+                now[self.handles[o.inputs[0]]] = o.inputs[1]
+            from_variable = o.opcode == "READ_VARIABLE" and self.handles.get(o.inputs[0]) in now
+            inputs = (now[self.handles[o.inputs[0]]],) if from_variable else tuple(i for i in o.inputs if i >= 0)
+            found |= dict.fromkeys(o.outputs, inputs)
+        return found
+
+    def behind(self, *tensors: int) -> set[int]:
+        """These tensors, and all that they are made of."""
+        found, left = set[int](), list(tensors)
+        while left:
+            t = left.pop()
+            if t not in found:
+                found.add(t)
+                left.extend(self.parents.get(t, ()))
+        return found
+
+    def after(self, tensors: set[int]) -> set[int]:
+        """These tensors, and all that is made of them."""
+        found = set(tensors)
+        for t, made_of in self.parents.items():
+            if not found.isdisjoint(made_of):
+                found.add(t)
+        return found
+
+    def variables(self, *tensors: int) -> set[str]:
+        """Whose values, as they were before the step, these tensors depend on."""
+        return {self.handles[t] for t in self.behind(*tensors) if t in self.handles}
+
+    @cached_property
+    def optimizer(self) -> set[str]:
+        """The variables that ``train`` reads or assigns, and that the loss does not depend on."""
+        return set(self.handles.values()) - self.variables(self.loss)
+
+    @cached_property
+    def gradients(self) -> Mapping[str, int]:
+        """Of each variable that learns, the tensor that is its gradient.
+
+        It is the last one of the variable's shape that depends on the labels and on no optimizer variable, and that
+        everything which the update makes of the labels is made of.
+        """
+        moved = self.after({t for t, name in self.handles.items() if name in self.optimizer})
+        taught = self.after({self.labels}) - moved
+        found: dict[str, int] = {}
+        for name in self.variables(self.loss) & set(self.assigned):
+            value = self.assigned[name]
+            cone = self.behind(value)
+            if (number := self._shared(value, cone, taught)) is not None:
+                found[name] = number
+        return dict(sorted(found.items(), key=lambda item: list(self.handles.values()).index(item[0])))
+
+    def _shared(self, value: int, cone: set[int], taught: set[int]) -> int | None:
+        """The last tensor of ``value``'s shape in ``taught`` that all ways from there into the update pass."""
+        shape, tensors = self.graph.tensors[value].shape, self.graph.tensors
+        ends = {i for t in cone if t not in taught for i in self.parents.get(t, ()) if i in taught}
+        ends |= {value} & taught
+        if not ends:
+            return None
+        shared = set.intersection(*(self.behind(t) for t in ends)) & taught
+        return next((t for t in reversed(self.parents) if t in shared and tensors[t].shape == shape), None)
