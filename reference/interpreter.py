@@ -14,7 +14,7 @@ from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.memory import Handle, Memory, Variables
 from tflite_transfer.reference.missing import missing_operators
-from tflite_transfer.reference.plan import plans
+from tflite_transfer.reference.plan import Plan, plans
 from tflite_transfer.reference.precision import in_float64
 from tflite_transfer.reference.run import Executed, Run
 from tflite_transfer.reference.signatures import Names, Signature, arguments, fitted, names, signatures
@@ -62,9 +62,9 @@ class Interpreter:
         room = Room(self.budget.bytes)
         model = unpacked(model, room)
         self.model = in_float64(model) if precision == "float64" else model
-        self._plans = plans(self.model, FAST if jit else {}, self.budget, room)
-        self._constants = frozenset(id(a) for plan in self._plans for a in plan.constants.values())
-        self._keeps = any(step.impure for plan in self._plans for step in plan.every)
+        self.plans = plans(self.model, FAST if jit else {}, self.budget, room)
+        self._constants = frozenset(id(a) for plan in self.plans for a in plan.constants.values())
+        self._keeps = any(step.impure for plan in self.plans for step in plan.every)
         self._memory = Memory(Variables(self.model))
 
     @property
@@ -84,7 +84,7 @@ class Interpreter:
         Those that nothing has assigned yet are not there.
         """
         with self._turn():
-            for step in (s for plan in self._plans for s in plan.every if s.operator.opcode == "CALL_ONCE"):
+            for step in (s for plan in self.plans for s in plan.every if s.operator.opcode == "CALL_ONCE"):
                 execute(step, (), self.model.source, run=self._run())
         return self._memory.variables
 
@@ -106,23 +106,15 @@ class Interpreter:
         What is told is held, and counts to the budget; an operator that fails is an error after those before it.
         """
         found = names(self.model, signature)
-        values, told = self._values(found, inputs), list[Executed]()
-        failure: ModelError | None = None
-        try:
-            with self._turn():
-                self._run(told.append).call(found.subgraph, values)
-        except ModelError as e:
-            failure = e
-        yield from told
-        if failure is not None:
-            raise failure
+        return self._traced(found.subgraph, self._values(found, inputs))
+
+    def trace_of(self, number: int, *values: Any) -> Iterator[Executed]:
+        """The same of a sub-graph by its number, given its inputs by position, whatever its tensors are called."""
+        return self._traced(number, self._fitted(number, values))
 
     def call(self, *values: Any) -> list[Array]:
         """Run the main graph by position, whatever its tensors are called."""
-        graph = self.graph
-        if len(values) != len(graph.inputs):
-            raise ShapeError(f"{self.model.source} takes {len(graph.inputs)} inputs, but was given {len(values)}.")
-        given = [fitted(graph.tensors[i], v, resize=self.resize) for i, v in zip(graph.inputs, values, strict=True)]
+        given = self._fitted(0, values)
         with self._turn():
             return self._own_results(0, given)
 
@@ -130,17 +122,35 @@ class Interpreter:
         """Back to the file's own state: variables, hash tables and random numbers begin anew."""
         self._memory = Memory(Variables(self.model))
 
+    def _traced(self, number: int, values: Sequence[Array]) -> Iterator[Executed]:
+        told = list[Executed]()
+        failure: ModelError | None = None
+        try:
+            with self._turn():
+                self._run(told.append).call(number, values)
+        except ModelError as e:
+            failure = e
+        yield from told
+        if failure is not None:
+            raise failure
+
     def _turn(self) -> AbstractContextManager[Any]:
         """Runs of a model that keeps something take turns."""
         return self._memory.turn if self._keeps else nullcontext()
 
     def _run(self, observe: Any = None) -> Run:
-        return Run(self.model, self._plans, self._memory, self.budget, self.folder, observe)
+        return Run(self.model, self.plans, self._memory, self.budget, self.folder, observe)
 
     def _values(self, found: Names, inputs: Mapping[str, Any]) -> list[Array]:
         given = arguments(self.model, found, inputs, resize=self.resize)
         by_number = {i: given[name] for name, i in found.inputs.items()}
         return [by_number[i] for i in self.model.subgraphs[found.subgraph].inputs]
+
+    def _fitted(self, number: int, values: Sequence[Any]) -> list[Array]:
+        graph = self.model.subgraphs[number]
+        if len(values) != len(graph.inputs):
+            raise ShapeError(f"{self.model.source} takes {len(graph.inputs)} inputs, but was given {len(values)}.")
+        return [fitted(graph.tensors[i], v, resize=self.resize) for i, v in zip(graph.inputs, values, strict=True)]
 
     def _own_results(self, number: int, values: Sequence[Array]) -> list[Array]:
         """A sub-graph's results in memory of their own: not an input's, a constant's or a variable's."""

@@ -175,7 +175,7 @@ def test_what_depends_on_no_input_is_computed_once():
         y = g.op("NEG", [y], f"y{n}", (3,))
     g.output("sum", g.op("ADD", [g.input("x", (-1, 3)), y], "sum", (-1, 3)))
     interpreter = Interpreter(g.model("run"))
-    assert [s.operator.opcode for s in interpreter._plans[0].steps] == ["ADD"]
+    assert [s.operator.opcode for s in interpreter.plans[0].steps] == ["ADD"]
     np.testing.assert_array_equal(interpreter.run(x=X)["sum"], [[-1, -2, -3]] * 2)
 
 

@@ -1,0 +1,62 @@
+"""The reference as a side: a trace of the whole run, and each operator's function by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from tflite_transfer.diagnostics.sides import ORACLE, Read
+from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.plan import Plan
+from tflite_transfer.reference.signatures import names
+from tflite_transfer.reference.step import Step, execute
+from tflite_transfer.reference.tflite.graph import Array, Model
+
+
+class NumpySide:
+    """See ``Side``."""
+
+    def __init__(self, engine: str, model: Model, key: str | None = None) -> None:
+        self.engine = engine
+        precision = "float64" if engine == ORACLE else "file"
+        self._interpreter = Interpreter(model, jit=engine == "numpy", precision=precision)
+        self._number = names(model, key).subgraph
+        self.plan: Plan = self._interpreter.plans[self._number]
+
+    @cached_property
+    def steps(self) -> Mapping[int, Step]:
+        """The sub-graph's operators, bound, by number."""
+        return {step.number: step for step in self.plan.every}
+
+    @cached_property
+    def fixed(self) -> Mapping[int, Array]:
+        """What depends on no input: constants, as they stand or widened, and what was computed of them."""
+        return {**self.plan.constants, **self.plan.fixed}
+
+    def run(self, values: Sequence[Array]) -> Mapping[int, Array]:
+        graph = self.plan.graph
+        found = dict(zip(graph.inputs, values, strict=True))
+        for told in self._interpreter.trace_of(self._number, *values):
+            if told.subgraph == self._number:
+                outputs = graph.operators[told.number].outputs
+                found.update(zip(outputs, told.outputs.values(), strict=True))
+        return found
+
+    def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
+        step = self.steps[number]
+        return None if step.impure else execute(step, self.inputs(step, read), self._interpreter.model.source)
+
+    def inputs(self, step: Step, read: Read) -> list[Array | None]:
+        """What a step takes: constants of its own plan, all else from ``read``; None for what is left out."""
+        return [None if i < 0 else self.fixed[i] if i in self.fixed else self._as_taken(i, read(i)) for i in step.inputs]
+
+    def _as_taken(self, number: int, value: Array) -> Array:
+        """In the type that the graph has here: float32 of another run is widened for the oracle."""
+        dtype = self.plan.graph.tensors[number].dtype
+        return value if dtype == object else value.astype(dtype, copy=False)
+
+    def variables(self) -> dict[str, Array]:
+        return dict(self._interpreter.variables)
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        self._interpreter.variables.update(values)
