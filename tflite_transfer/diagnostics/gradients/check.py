@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -95,7 +94,6 @@ class Losses:
         for line in (self.random(parameter, rng) for _ in range(TRIES)):
             for h in STEPS:
                 error = line.error(h, self.loss)
-                error = math.inf if math.isnan(error) else error
                 if best is None or error < best[0]:
                     best = error, line, h
                 if error <= BOUND:
@@ -118,8 +116,3 @@ def losses_at(training: TrainingStep, values: Tree, batch: Batch) -> Losses:
     """The file's own loss and gradients at these values."""
     stepped = training.step(values, batch)
     return Losses(training, values, batch, stepped.loss, stepped.gradients)
-
-
-def check_each(losses: Losses, rng: np.random.Generator) -> Mapping[str, GradientCheck]:
-    """Every parameter by name."""
-    return {p: losses.check(p, rng) for p in losses.training.parameters}

@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from tflite_transfer.backends.base import Array
-from tflite_transfer.diagnostics.gradients.check import Along, GradientCheck, Losses, losses_at
+from tflite_transfer.diagnostics.gradients.check import STEPS, Along, GradientCheck, Losses, losses_at
 from tflite_transfer.diagnostics.gradients.fault import Fault
-from tflite_transfer.diagnostics.gradients.slopes import central_difference
+from tflite_transfer.diagnostics.gradients.slopes import central_difference, relative_error
 from tflite_transfer.diagnostics.gradients.steps import Batch
 
 LINES = 4  # for two unknowns
@@ -25,14 +25,20 @@ class Doubted:
     """A parameter whose gradient is not its slope, along a few random directions."""
 
     losses: Losses
-    check: GradientCheck
+    name: str
+    h: float
     lines: tuple[Along, ...]
     slopes: Array  # (LINES,)
 
     @property
-    def name(self) -> str:
+    def shape(self) -> tuple[int, ...]:
         """The parameter's."""
-        return self.check.parameter
+        return self.losses.values[self.name].shape
+
+    @property
+    def error(self) -> float:
+        """See ``relative_error``."""
+        return relative_error(self.slopes[0], self.lines[0].terms)
 
     @property
     def examples(self) -> int:
@@ -59,15 +65,15 @@ class Doubted:
         return None if both is None else (both[0], both[1])
 
 
-def doubted(losses: Losses, check: GradientCheck, rng: np.random.Generator) -> Doubted:
-    """Look at a parameter once more."""
-    lines = tuple(losses.random(check.parameter, rng) for _ in range(LINES))
-    return Doubted(losses, check, lines, np.array([central_difference(line.f, check.h) for line in lines]))
+def doubted(losses: Losses, name: str, h: float, rng: np.random.Generator) -> Doubted:
+    """Look at a parameter along some lines."""
+    lines = tuple(losses.random(name, rng) for _ in range(LINES))
+    return Doubted(losses, name, h, lines, np.array([central_difference(line.f, h) for line in lines]))
 
 
-def factor(losses: Losses, check: GradientCheck, rng: np.random.Generator) -> float | None:
+def factor(losses: Losses, name: str, rng: np.random.Generator, h: float = STEPS[0]) -> float | None:
     """How many times its slope a gradient is, where it is that."""
-    found = doubted(losses, check, rng).factors
+    found = doubted(losses, name, h, rng).factors
     return None if found is None else found[0]
 
 
@@ -82,7 +88,7 @@ def gradient_fault(losses: Losses, check: GradientCheck, rng: np.random.Generato
         told = f"it is 0 everywhere, and the slope of the loss is {check.slope:g}."
         advice = "The file's backward pass does not reach it: freeze it, or make the file again."
         return Fault("no gradient", check.parameter, check.slope, told, advice)
-    case = doubted(losses, check, rng)
+    case = doubted(losses, check.parameter, check.h, rng)
     return next(fault for pattern in PATTERNS for fault in pattern(case))
 
 
@@ -117,7 +123,7 @@ def _divisor(case: Doubted, k: float) -> int | None:
     if -1 in x_tensor.free_shape[:1] + y_tensor.free_shape[:1] and len(y) > 1:
         fewer = Batch(x[1:], y[1:])
         again = losses_at(case.losses.training, case.losses.values, fewer)
-        other = factor(replace(again, rate=case.losses.rate), case.check, np.random.default_rng(0))
+        other = factor(replace(again, rate=case.losses.rate), case.name, np.random.default_rng(0), case.h)
         if other is None or abs(len(fewer.y) / other - divisor) > FITS * divisor:
             return None
     return round(divisor)
@@ -140,17 +146,17 @@ def _decay(case: Doubted) -> Iterator[Fault]:
 
 def _another(case: Doubted) -> Iterator[Fault]:
     """The gradient of a parameter of the same shape, or this one's with its axes exchanged."""
-    gradients, shape = case.losses.gradients, case.check.shape
+    gradients, shape = case.losses.gradients, case.shape
     for other, gradient in gradients.items():
         if other != case.name and gradient.shape == shape and _is_slope(case, gradient):
             told = f"it has the gradient of {other}, which is of the same shape {shape}."
             advice = "Put the gradients into the parameters' order."
-            yield Fault("gradient of another", case.name, case.check.error, told, advice)
+            yield Fault("gradient of another", case.name, case.error, told, advice)
             return
     own = gradients[case.name]
     if len(shape) == 2 and shape[0] == shape[1] and _is_slope(case, own.T):
         told = "its gradient is the transpose of the slope of the loss."
-        yield Fault("gradient transposed", case.name, case.check.error, told, "Exchange its axes.")
+        yield Fault("gradient transposed", case.name, case.error, told, "Exchange its axes.")
 
 
 def _is_slope(case: Doubted, gradient: Array) -> bool:
@@ -164,15 +170,15 @@ def _element(case: Doubted) -> Iterator[Fault]:
     index = np.unravel_index(_wrong_element(case), gradient.shape)
     direction = np.zeros(gradient.shape)
     direction[index] = 1
-    slope = central_difference(losses.along(name, direction).f, case.check.h)
+    slope = central_difference(losses.along(name, direction).f, case.h)
     place = f"[{', '.join(map(str, index))}]"
     told = f"it is {gradient[index]:.6g} at {place}, where the slope of the loss is {slope:.6g}."
-    yield Fault("wrong gradient", name, case.check.error, told, "Look for the operator that this element comes from.")
+    yield Fault("wrong gradient", name, case.error, told, "Look for the operator that this element comes from.")
 
 
 def _wrong_element(case: Doubted) -> int:
     """Halve the elements, and go on with the half whose gradient is further from its slope."""
-    rng, shape, left = np.random.default_rng(0), case.check.shape, np.arange(math.prod(case.check.shape))
+    rng, shape, left = np.random.default_rng(0), case.shape, np.arange(math.prod(case.shape))
     while len(left) > 1:
         halves = np.array_split(left, 2)
         left = max(halves, key=lambda part: _apart(case, part, shape, rng))
@@ -183,7 +189,7 @@ def _apart(case: Doubted, elements: Array, shape: tuple[int, ...], rng: np.rando
     direction = np.zeros(math.prod(shape))
     direction[elements] = rng.normal(size=len(elements))
     line = case.losses.along(case.name, (direction / np.linalg.norm(direction)).reshape(shape))
-    return abs(central_difference(line.f, case.check.h) - float(line.terms.sum()))
+    return abs(central_difference(line.f, case.h) - float(line.terms.sum()))
 
 
 Pattern = Callable[[Doubted], Iterator[Fault]]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, check_each, losses_at
+from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, losses_at
 from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradient_fault
 from tflite_transfer.diagnostics.gradients.loss_faults import loss_faults
 from tflite_transfer.diagnostics.gradients.state_faults import state_faults
-from tflite_transfer.diagnostics.gradients.steps import Batch, TrainSignature, training_step
+from tflite_transfer.diagnostics.gradients.steps import Batch, training_step
 from tflite_transfer.diagnostics.gradients.update_faults import update_faults
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.trainable import Trainable
@@ -49,25 +49,24 @@ def check_gradients(model: str | Path | Trainable, batch: Batch | None = None, *
     rng, training = np.random.default_rng(seed), training_step(found)
     values = beside(training.first(), training.parameters, rng)
     batch = random_batch(found, training, rng) if batch is None else batch
-    losses = _without_rate(losses_at(training, values, batch), rng)
-    checks = tuple(check_each(losses, rng).values())
-    faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
-    faults += [*loss_faults(losses), *update_faults(losses)]
-    if isinstance(training, TrainSignature):
-        faults += state_faults(training)
+    with np.errstate(all="ignore"):  # NaN and infinity are what is looked for
+        losses = _without_rate(losses_at(training, values, batch), rng)
+        if not math.isfinite(losses.loss):
+            return GradientReport(training.source, len(batch.y), losses.loss, (), (_not_finite(losses.loss),))
+        checks = tuple(losses.check(p, rng) for p in training.parameters)
+        faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
+        faults += [*loss_faults(losses), *update_faults(losses), *state_faults(losses)]
     return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults))
+
+
+def _not_finite(loss: float) -> Fault:
+    advice = "Look for log 0 or a division by 0 in train, and for weights that are NaN."
+    return Fault("loss not finite", "loss", loss, f"it is {loss}, so that nothing else can be told.", advice)
 
 
 def _without_rate(losses: Losses, rng: np.random.Generator) -> Losses:
     """Where the learning rate is a constant, the gradients are found behind it: it is the factor that most have."""
     if losses.training.knows_rate:
         return losses
-    factors = sorted(_factors(losses, rng))
+    factors = sorted(k for p in losses.training.parameters if (k := factor(losses, p, rng)))
     return replace(losses, rate=factors[(len(factors) - 1) // 2]) if factors else losses
-
-
-def _factors(losses: Losses, rng: np.random.Generator) -> Iterator[float]:
-    for check in check_each(losses, rng).values():
-        found = factor(losses, check, rng)
-        if found:
-            yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,7 +23,10 @@ def lost(size: float, step: float) -> float:
 def relative_error(slope: float, terms: Array, lost: float = 0.0) -> float:
     """``|slope - Σ terms| / Σ |terms|``, where the gradient's ``Σ g d`` should be the slope along d.
 
-    What the difference loses by rounding is no error of the gradient's. Without terms the error is absolute.
+    What the difference loses by rounding is no error of the gradient's. Without terms the error is absolute; NaN is
+    infinitely far.
     """
-    scale, apart = float(np.abs(terms).sum()), max(0.0, abs(slope - float(terms.sum())) - lost)
-    return apart / scale if scale else apart
+    scale, apart = float(np.abs(terms).sum()), abs(slope - float(terms.sum())) - lost
+    if math.isnan(apart):
+        return math.inf
+    return max(0.0, apart) / (scale or 1.0)

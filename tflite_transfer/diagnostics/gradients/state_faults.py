@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tflite_transfer.diagnostics.gradients.check import Losses
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.steps import TrainSignature
 from tflite_transfer.reference.interpreter import Interpreter
@@ -15,15 +16,32 @@ ENOUGH = 100  # values, to tell how they are distributed
 DEVIATIONS = 5
 
 
-def state_faults(step: TrainSignature) -> Iterator[Fault]:
+def state_faults(losses: Losses) -> Iterator[Fault]:
     """Of a training model in one file."""
+    step = losses.training
+    if not isinstance(step, TrainSignature):
+        return
     graphs = {s.key: step.file.model.subgraphs[s.subgraph] for s in step.file.model.signatures}
-    moved = [s for s in step.state if s in step.wiring.assigned]
+    moved = [s for s in step.state if s in step.wiring.assigned] if _matters(losses) else []
     for key, opcode in (("save", "READ_VARIABLE"), ("initialize", "ASSIGN_VARIABLE")):
         if key in graphs and (left := [s for s in moved if s not in _touched(graphs[key], opcode)]):
             yield _left_out(key, left, len(moved))
-    if "initialize" in graphs:
+    if step.unset:
+        told = f"train reads {len(step.unset)} variables that nothing assigns before it, such as {min(step.unset)}: LiteRT"
+        told += " fails there with variable != nullptr."
+        advice = "Assign all variables, the optimizer's too, where the file is initialised."
+        yield Fault("variable without a value", min(step.unset), len(step.unset), told, advice)
+    elif "initialize" in graphs:
         yield from _uniform(step)
+
+
+def _matters(losses: Losses) -> bool:
+    """Does the state that a step leaves change the next one? A momentum of 0 makes nothing of its velocity."""
+    step, first = losses.training, losses.values
+    after = step.step(first, losses.batch).after
+    anew = {**after, **{name: first[name] for name in step.state}}
+    kept, reset = (step.step(values, losses.batch).after for values in (after, anew))
+    return any(not np.array_equal(kept[p], reset[p]) for p in step.parameters)
 
 
 def _left_out(key: str, left: list[str], count: int) -> Fault:

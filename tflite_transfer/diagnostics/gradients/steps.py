@@ -165,7 +165,7 @@ class TrainSignature:
 
     @property
     def state(self) -> tuple[str, ...]:
-        """The optimizer variables that the parameters' new values depend on and that a step assigns."""
+        """The optimizer variables that the parameters' new values depend on; a learning rate is one."""
         wiring = self.wiring
         used = wiring.variables(*(wiring.assigned[p] for p in self.parameters)) & wiring.optimizer
         return tuple(n for n in dict.fromkeys(wiring.handles.values()) if n in used)
@@ -183,7 +183,15 @@ class TrainSignature:
         return Wiring(graph, signature.inputs[roles.labels], signature.outputs[roles.train.result])
 
     def first(self) -> dict[str, Array]:
-        return dict(self._oracle.variables)
+        return {**self.unset, **self._oracle.variables}
+
+    @cached_property
+    def unset(self) -> Mapping[str, Array]:
+        """Zeros for the variables that training reads, and nothing in the file gives a first value."""
+        graph, there = self.wiring.graph, self._oracle.variables
+        read = ((o.inputs[0], o.outputs[0]) for o in graph.operators if o.opcode == "READ_VARIABLE")
+        values = ((self.wiring.handles.get(h, ""), self._oracle.model.subgraphs[-1].tensors[t]) for h, t in read)
+        return {name: np.zeros(t.shape, t.dtype) for name, t in values if name not in there}
 
     def loss(self, values: Tree, batch: Batch) -> float:
         return float(self._run("loss", values, batch)["loss"])
