@@ -23,8 +23,9 @@ UNCLEAR = 0.1  # of the error: the slope is no better known than that
 class GradientCheck:
     """One parameter: its gradient and its slope along a random direction.
 
-    ``error`` is their difference in units of ``Σ |g d|``. ``uncertain`` is what the slope changes by where h is halved,
-    in the same unit: a kink, as RELU's at 0, is near where that is large.
+    ``error`` is their difference in units of ``Σ |g d|``, beyond what rounding takes. ``uncertain`` is in the same unit
+    how well the slope is known: what rounding may take from it, or what it changes by where h is halved, if that is
+    more. Where it is large, the gradient is tiny, or a kink is near, as RELU's at 0.
     """
 
     parameter: str
@@ -104,10 +105,10 @@ class Losses:
         return self._checked(parameter, *best)
 
     def _checked(self, parameter: str, error: float, line: Along, h: float) -> GradientCheck:
-        slope, scale = central_difference(line.f, h), float(np.abs(line.terms).sum())
-        uncertain = 0.0
+        slope, scale = central_difference(line.f, h), float(np.abs(line.terms).sum()) or 1.0
+        uncertain = lost(self.loss, h) / scale
         if error > BOUND:
-            uncertain = abs(slope - central_difference(line.f, h / 2)) / (scale or 1.0)
+            uncertain = max(uncertain, abs(slope - central_difference(line.f, h / 2)) / scale)
         shape, gradient = self.values[parameter].shape, float(line.terms.sum())
         return GradientCheck(parameter, shape, gradient, slope, error, uncertain, h)
 
