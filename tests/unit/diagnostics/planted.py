@@ -251,8 +251,8 @@ PLANTED = [
     Planted(
         "1/B of 10, L2", partial(golden, "upstream_sgd_l2", "train_head", constant(0.2, 0.1)), "wrong batch", "ws", 0.5
     ),
-    Planted("baked 20", partial(five, "train_head", result(WS, lambda g: g * examples(g) / 20.0)), "wrong batch", "ws", 0.3),
-    Planted("sum", partial(five, "train_head", result(BS, lambda g: g * examples(g))), "wrong batch", "bs", 6),
+    Planted("baked 20", partial(five, "train_head", result(WS, lambda g: g * examples(g) / 20.0)), "wrong batch", "ws", 0.15),
+    Planted("sum", partial(five, "train_head", result(BS, lambda g: g * examples(g))), "wrong batch", "bs", 3),
     Planted("factor", partial(five, "train_head", result(WS, lambda g: g * 2.0)), "gradient scaled", "ws", 2),
     Planted("sign", partial(five, "train_head", result(BS, lambda g: -g)), "gradient sign", "bs", -1),
     Planted("zero", partial(five, "train_head", result(WS, zeros_like)), "no gradient", "ws"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -89,17 +90,14 @@ class Losses:
         direction = rng.normal(size=self.values[parameter].shape)
         return self.along(parameter, direction / np.linalg.norm(direction))
 
-    def check(self, parameter: str, rng: np.random.Generator) -> GradientCheck:
+    def check(self, parameter: str, rng: np.random.Generator, steps: Sequence[float] = STEPS) -> GradientCheck:
         """Agreement within BOUND along any of a few lines, at any of a few steps, is agreement: chance gives none."""
         best: tuple[float, Along, float] | None = None
-        for line in (self.random(parameter, rng) for _ in range(TRIES)):
-            for h in STEPS:
-                error = line.error(h, self.loss)
-                if best is None or error < best[0]:
-                    best = error, line, h
-                if error <= BOUND:
-                    break
-            if best is not None and best[0] <= BOUND:
+        for line, h in product([self.random(parameter, rng) for _ in range(TRIES)], steps):
+            error = line.error(h, self.loss)
+            if best is None or error < best[0]:
+                best = error, line, h
+            if error <= BOUND:
                 break
         assert best is not None
         return self._checked(parameter, *best)
@@ -117,3 +115,11 @@ def losses_at(training: TrainingStep, values: Tree, batch: Batch) -> Losses:
     """The file's own loss and gradients at these values."""
     stepped = training.step(values, batch)
     return Losses(training, values, batch, stepped.loss, stepped.gradients)
+
+
+def check_each(losses: Losses, rng: np.random.Generator) -> Iterator[GradientCheck]:
+    """Every parameter, beginning with the step that did for the one before: a network has kinks everywhere or nowhere."""
+    steps = STEPS
+    for parameter in losses.training.parameters:
+        yield (found := losses.check(parameter, rng, steps))
+        steps = tuple(sorted(STEPS, key=lambda h: h != found.h)) if found.verdict == "agree" else steps

@@ -12,7 +12,7 @@ from tflite_transfer.diagnostics.gradients.steps import Batch, TrainingStep
 from tflite_transfer.reference.tflite.graph import Tensor
 from tflite_transfer.reference.tflite.trainable import Trainable
 
-EXAMPLES = 6  # where the file takes any number; one more if that is its own batch, which it may have baked in
+EXAMPLES = 3  # where the file takes any number; one more if that is its own batch, which it may have baked in
 
 
 def random_batch(model: Trainable, training: TrainingStep, rng: np.random.Generator) -> Batch:

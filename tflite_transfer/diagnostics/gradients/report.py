@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, losses_at
+from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, check_each, losses_at
 from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradient_fault
@@ -53,7 +53,7 @@ def check_gradients(model: str | Path | Trainable, batch: Batch | None = None, *
         losses = _without_rate(losses_at(training, values, batch), rng)
         if not math.isfinite(losses.loss):
             return GradientReport(training.source, len(batch.y), losses.loss, (), (_not_finite(losses.loss),))
-        checks = tuple(losses.check(p, rng) for p in training.parameters)
+        checks = tuple(check_each(losses, rng))
         faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
         faults += [*loss_faults(losses), *update_faults(losses), *state_faults(losses)]
     return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults))
