@@ -19,8 +19,8 @@ from tests.small_networks import head
 from tflite_transfer.converter.expressions import (
     Expression,
     Graph,
-    log,
     count,
+    log,
     matmul,
     maximum,
     mean,
@@ -56,6 +56,7 @@ class Planted(NamedTuple):
     name: str
     where: str
     number: float | None = None
+    besides: tuple[str, ...] = ()  # what else is wrong with it
 
 
 def five(role: str, change: Change, optimizer: Any = None, l2: float | None = None) -> Bundle:
@@ -134,7 +135,9 @@ def constant(value: float, new: float) -> Change:
     """Another number for a constant of the file."""
 
     def change(graph: Graph, _: list[Expression]) -> None:
-        found = [i for i, t in enumerate(graph.tensors) if t.data is not None and np.array_equal(t.data, np.float32(value))]
+        found = [
+            i for i, t in enumerate(graph.tensors) if t.data is not None and np.array_equal(t.data, np.float32(value))
+        ]
         assert len(found) == 1
         graph.tensors[found[0]] = replace(graph.tensors[found[0]], data=np.array(new, np.float32))
 
@@ -147,7 +150,7 @@ class Faulty:
 
     base: Optimizer
     before: Callable[[dict[str, Expression]], Tree] = dict
-    after: Callable[[Tree, Tree], Tree] = lambda old, new: new
+    after: Callable[[Tree, Tree], Tree] = lambda _, new: new
     type = "faulty"
 
     @property
@@ -251,36 +254,105 @@ PLANTED = [
     Planted(
         "1/B of 10, L2", partial(golden, "upstream_sgd_l2", "train_head", constant(0.2, 0.1)), "wrong batch", "ws", 0.5
     ),
-    Planted("baked 20", partial(five, "train_head", result(WS, lambda g: g * examples(g) / 20.0)), "wrong batch", "ws", 0.15),
+    Planted(
+        "baked 20", partial(five, "train_head", result(WS, lambda g: g * examples(g) / 20.0)), "wrong batch", "ws", 0.15
+    ),
     Planted("sum", partial(five, "train_head", result(BS, lambda g: g * examples(g))), "wrong batch", "bs", 3),
     Planted("factor", partial(five, "train_head", result(WS, lambda g: g * 2.0)), "gradient scaled", "ws", 2),
     Planted("sign", partial(five, "train_head", result(BS, lambda g: -g)), "gradient sign", "bs", -1),
     Planted("zero", partial(five, "train_head", result(WS, zeros_like)), "no gradient", "ws"),
     Planted("NaN", partial(five, "train_head", result(WS, lambda g: g / zeros_like(g))), "gradient not finite", "ws"),
-    Planted("no L2", partial(golden, "upstream_sgd_l2", "train_head", before_last(WS)), "L2 not in the gradient", "ws", -0.02),
-    Planted("half of L2", partial(golden, "upstream_sgd_l2", "train_head", constant(0.02, 0.01)), "L2 not in the gradient", "ws", -0.01),
-    Planted("L2 not in loss", partial(golden, "upstream_sgd_l2", "train_head", before_last(0)), "L2 not in the loss", "ws", 0.02),
-    Planted("classes reversed", partial(five, "train_head", result(BS, lambda g: reverse(g, [0]))), "wrong gradient", "bs"),
+    Planted(
+        "no L2",
+        partial(golden, "upstream_sgd_l2", "train_head", before_last(WS)),
+        "L2 not in the gradient",
+        "ws",
+        -0.02,
+    ),
+    Planted(
+        "half of L2",
+        partial(golden, "upstream_sgd_l2", "train_head", constant(0.02, 0.01)),
+        "L2 not in the gradient",
+        "ws",
+        -0.01,
+    ),
+    Planted(
+        "L2 not in loss",
+        partial(golden, "upstream_sgd_l2", "train_head", before_last(0)),
+        "L2 not in the loss",
+        "ws",
+        0.02,
+    ),
+    Planted(
+        "classes reversed", partial(five, "train_head", result(BS, lambda g: reverse(g, [0]))), "wrong gradient", "bs"
+    ),
     Planted("one element", partial(five, "train_head", result(WS, lambda g: g + corner(g))), "wrong gradient", "ws"),
-    Planted("m stays", partial(golden, "upstream_adam", "optimizer", kept(2, 4)), "optimizer state does not move", "m_ws", 0),
+    Planted(
+        "m stays", partial(golden, "upstream_adam", "optimizer", kept(2, 4)), "optimizer state does not move", "m_ws", 0
+    ),
     Planted("v stays", partial(five, "optimizer", kept(5, 7), ADAM), "optimizer state does not move", "v_bs", 0),
-    Planted("step stays", partial(golden, "upstream_adam", "optimizer", kept(6, 8)), "step counter stands still", "step", 0),
+    Planted(
+        "step stays", partial(golden, "upstream_adam", "optimizer", kept(6, 8)), "step counter stands still", "step", 0
+    ),
     Planted("step by 2", partial(five, "optimizer", result(6, lambda t: t + 1.0), ADAM), "step counter", "step", 2),
     Planted("bias stays", partial(five, "optimizer", kept(1, 1)), "parameter does not move", "bs", 0),
-    Planted("climbs", partial(one, Faulty(RATE, after=lambda old, new: {n: 2.0 * old[n] - w for n, w in new.items()})), "update climbs", "last/bias", 1),
+    Planted(
+        "climbs",
+        partial(one, Faulty(RATE, after=lambda old, new: {n: 2.0 * old[n] - w for n, w in new.items()})),
+        "update climbs",
+        "last/bias",
+        1,
+    ),
     Planted("1 step late", partial(one, LateAdam(late=1.0)), "step counter off by one", "hidden/weights", 1),
     Planted("1 step early", partial(one, LateAdam(late=-1.0)), "step counter off by one", "hidden/weights", -1),
     Planted("uncorrected", partial(one, UncorrectedAdam()), "no bias correction", "hidden/weights"),
-    Planted("all moments stay", partial(one, Faulty(KerasAdam(), after=stays("[mv]_*"))), "optimizer state does not move", "m_last/bias", 0),
-    Planted("velocity stays", partial(one, Faulty(SGD(0.1, 0.9), after=stays("velocity_last/weights"))), "optimizer state does not move", "velocity_last/weights", 0),
-    Planted("counter stays", partial(one, Faulty(KerasAdam(), after=stays("step"))), "step counter stands still", "step", 0),
-    Planted("scaled inside", partial(one, Faulty(KerasAdam(), scaled("last/weights", 0.5))), "gradient scaled", "last/weights", 0.5),
+    Planted(
+        "all moments stay",
+        partial(one, Faulty(KerasAdam(), after=stays("[mv]_*"))),
+        "optimizer state does not move",
+        "m_last/bias",
+        0,
+    ),
+    Planted(
+        "velocity stays",
+        partial(one, Faulty(SGD(0.1, 0.9), after=stays("velocity_last/weights"))),
+        "optimizer state does not move",
+        "velocity_last/weights",
+        0,
+    ),
+    Planted(
+        "counter stays", partial(one, Faulty(KerasAdam(), after=stays("step"))), "step counter stands still", "step", 0
+    ),
+    Planted(
+        "scaled inside",
+        partial(one, Faulty(KerasAdam(), scaled("last/weights", 0.5))),
+        "gradient scaled",
+        "last/weights",
+        0.5,
+    ),
     Planted("sign inside", partial(one, Faulty(RATE, scaled("hidden/bias", -1.0))), "gradient sign", "hidden/bias", -1),
     Planted("swapped", partial(one, RATE, Loss(swapped, "SOFTMAX")), "swapped loss arguments", "loss", -np.log(1e-7)),
-    Planted("another's", partial(one, Faulty(RATE, lambda g: {**g, "a": g["b"], "b": g["a"]}), CROSS_ENTROPY, squares("a", "b")), "gradient of another", "a"),
-    Planted("transposed", partial(one, Faulty(RATE, lambda g: {**g, "a": transpose(g["a"], (1, 0))}), CROSS_ENTROPY, squares("a")), "gradient transposed", "a"),
+    Planted(
+        "another's",
+        partial(one, Faulty(RATE, lambda g: {**g, "a": g["b"], "b": g["a"]}), CROSS_ENTROPY, squares("a", "b")),
+        "gradient of another",
+        "a",
+    ),
+    Planted(
+        "transposed",
+        partial(one, Faulty(RATE, lambda g: {**g, "a": transpose(g["a"], (1, 0))}), CROSS_ENTROPY, squares("a")),
+        "gradient transposed",
+        "a",
+    ),
     Planted("not saved", partial(forgetful, "save"), "optimizer state is not saved", "save", 9),
     Planted("not reset", partial(forgetful, "initialize"), "optimizer state is not reset", "initialize", 9),
-    Planted("not initialised", partial(forgetful, "CALL_ONCE"), "variable without a value", "m_hidden/bias", 9),
+    Planted(
+        "not initialised",
+        partial(forgetful, "CALL_ONCE"),
+        "variable without a value",
+        "m_hidden/bias",
+        9,
+        ("optimizer state is not reset",),
+    ),
     Planted("even", partial(even, head(64, hidden=16)), "weights drawn from 0 to 1", "hidden/weights"),
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from tests.parity.operators import Array, Case, Given, case, content, name
 from tflite_transfer.converter.expressions import Graph
 from tflite_transfer.converter.gradients import pull_back
+from tflite_transfer.diagnostics.gradients.slopes import central_difference, lost, relative_error
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import read
 from tflite_transfer.reference.tflite.graph import Model, Subgraph, Tensor
@@ -102,13 +103,10 @@ def _freed(tensor: Tensor, other: Tensor) -> Tensor:
 
 
 def error(file: File) -> float:
-    """How far ``Σ dx d`` is from ``Σ dy (f(x + h d) - f(x - h d)) / 2h``, for a random d; relative to ``Σ |dx d|``.
-
-    What the difference loses by rounding, some ``2^-53 Σ |dy f| / h``, is no error of the gradient's.
-    """
+    """How far ``Σ dx d`` is from the slope of ``Σ dy f`` along a random d: see ``relative_error``."""
     rng, worst = np.random.default_rng(8), 0.0
     cotangents = {dy[1:]: file.given[dy].astype(np.float64) for dy in file.seeds}
-    lost = 2.0**-51 / STEP * sum(float(np.vdot(np.abs(dy), np.abs(file.exact[y]))) for y, dy in cotangents.items())
+    size = sum(float(np.vdot(np.abs(dy), np.abs(file.exact[y]))) for y, dy in cotangents.items())
 
     def along(x: str, move: Array) -> float:
         results = file.wide.run("run", **{**file.given, x: file.given[x] + move})
@@ -116,9 +114,7 @@ def error(file: File) -> float:
 
     for x in file.wanted:
         d = rng.normal(size=np.shape(file.given[x])) * np.abs(file.given[x]).max()
-        slope = (along(x, STEP * d) - along(x, -STEP * d)) / (2 * STEP)
+        slope = central_difference(lambda h, x=x, d=d: along(x, h * d), STEP)
         terms = file.exact.get(f"d{x}", np.zeros_like(d)) * d
-        scale = np.abs(terms).sum()
-        apart = max(0.0, float(abs(slope - terms.sum())) - lost)
-        worst = max(worst, apart / scale if scale else apart)
+        worst = max(worst, relative_error(slope, terms, lost(size, STEP)))
     return worst

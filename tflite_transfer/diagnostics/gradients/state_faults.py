@@ -1,4 +1,4 @@
-"""What a file's save and initialize leave out of the optimizer's state, read off its graphs; and random first weights."""
+"""What a file's save and initialize leave out of the optimizer's state; weights that begin badly, or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def state_faults(losses: Losses) -> Iterator[Fault]:
         if key in graphs and (left := [s for s in moved if s not in _touched(graphs[key], opcode)]):
             yield _left_out(key, left, len(moved))
     if step.unset:
-        told = f"train reads {len(step.unset)} variables that nothing assigns before it, such as {min(step.unset)}: LiteRT"
+        told = (
+            f"train reads {len(step.unset)} variables that nothing assigns before it, such as {min(step.unset)}: LiteRT"
+        )
         told += " fails there with variable != nullptr."
         advice = "Assign all variables, the optimizer's too, where the file is initialised."
         yield Fault("variable without a value", min(step.unset), len(step.unset), told, advice)
@@ -71,6 +73,8 @@ def _uniform(step: TrainSignature) -> Iterator[Fault]:
         expected = 12**-0.5
         near = DEVIATIONS * expected / w.size**0.5
         if abs(mean - 0.5) <= near and abs(deviation - expected) <= near:
-            told = f"its {w.size:,} first values are evenly spread from 0 to 1, with mean {mean:.3f}: all logits begin alike"
-            told += " and large."
+            told = (
+                f"its {w.size:,} first values are evenly spread from 0 to 1, with mean {mean:.3f}: all that they sum is"
+            )
+            told += " large, and alike."
             yield Fault("weights drawn from 0 to 1", name, mean, told, "Draw them around 0, or begin with zeros.")

@@ -173,7 +173,8 @@ class TrainSignature:
     @property
     def arguments(self) -> tuple[Tensor, Tensor]:
         signature, roles = self.file.signature("train"), self.file.roles
-        return tuple(self.wiring.graph.tensors[signature.inputs[n]] for n in (roles.train.argument, roles.labels))
+        tensors, inputs = self.wiring.graph.tensors, signature.inputs
+        return tensors[inputs[roles.train.argument]], tensors[inputs[roles.labels]]
 
     @cached_property
     def wiring(self) -> Wiring:

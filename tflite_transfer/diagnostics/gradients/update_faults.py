@@ -67,7 +67,9 @@ def _not_finite(steps: Steps) -> Iterator[Fault]:
     for p in steps.losses.training.parameters:
         wrong = int((~np.isfinite(first.after[p])).sum())
         if wrong:
-            told = f"{wrong} of its {first.after[p].size} values are NaN or infinite after one step, and its gradient is"
+            told = (
+                f"{wrong} of its {first.after[p].size} values are NaN or infinite after one step, and its gradient is"
+            )
             told += " finite"
             if _moments(steps, p) is not None:
                 told += ": at the first step Adam divides by 1 - beta^t, and t is 0."
@@ -157,7 +159,9 @@ def _corrections(steps: Steps) -> Iterator[Fault]:
         moves = [float(b[p][at] - s.after[p][at]) for b, s in zip(steps.before, steps.done, strict=True)]
         scaled = np.array([d * r / float(s.after[m][at]) for d, r, s in zip(moves, root, steps.done, strict=True)])
         t = np.arange(1, STEPS + 1)
-        spread = {k: _spread(scaled / _correction(t + k, beta1, beta2)) for k in (0, *OFFSETS) if 1 + k > 0}
+        spread: dict[int | None, float] = {
+            k: _spread(scaled / _correction(t + k, beta1, beta2)) for k in (0, *OFFSETS) if 1 + k > 0
+        }
         spread[None] = _spread(scaled)
         best = min(spread, key=lambda k: spread[k])
         if spread[0] > STEADY and spread[best] <= STEADY:

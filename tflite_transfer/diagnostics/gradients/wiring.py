@@ -37,7 +37,7 @@ class Wiring:
                 yield o, self.handles[o.inputs[0]], o.inputs[1]
 
     @cached_property
-    def parents(self) -> Mapping[int, tuple[int, ...]]:
+    def parents(self) -> dict[int, tuple[int, ...]]:
         """What each tensor is made of, in the order in which tensors are written."""
         found: dict[int, tuple[int, ...]] = {}
         now: dict[str, int] = {}
