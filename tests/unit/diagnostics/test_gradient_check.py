@@ -45,7 +45,7 @@ def test_golden_files_are_healthy(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FLEX, ids=lambda p: p.stem)
 def test_the_tutorial_s_files_are_healthy_and_save_no_state(path: Path) -> None:
-    """TensorFlow wrote them, SGD's with a constant for the learning rate; their save takes the network's weights alone."""
+    """TensorFlow wrote them, SGD's with a constant for the learning rate; their save takes the weights alone."""
     found = check_gradients(path)
     assert {f.name for f in found.faults} == (set() if path.stem.endswith("_sgd") else {"optimizer state is not saved"})
     assert all(c.verdict == "agree" for c in found.checks)

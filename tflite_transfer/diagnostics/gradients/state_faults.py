@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.gradients.check import Losses
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.steps import TrainSignature
@@ -33,7 +34,7 @@ def state_faults(losses: Losses) -> Iterator[Fault]:
         told += " fails there with variable != nullptr."
         advice = "Assign all variables, the optimizer's too, where the file is initialised."
         yield Fault("variable without a value", min(step.unset), len(step.unset), told, advice)
-    elif "initialize" in graphs:
+    elif "initialize" in graphs and not step.file.signature("initialize").inputs:
         yield from _uniform(step)
 
 
@@ -62,19 +63,23 @@ def _touched(graph: Subgraph, opcode: str) -> set[str]:
 
 
 def _uniform(step: TrainSignature) -> Iterator[Fault]:
-    """Weights drawn from 0 to 1: their mean is 1/2, where it should be 0."""
+    """Weights drawn from 0 to 1."""
     it = Interpreter(step.file.model)
     it.run("initialize")
     for name in step.parameters:
         w = it.variables[name]
-        if w.ndim < 2 or w.size < ENOUGH or w.min() < 0 or w.max() > 1:
-            continue
-        mean, deviation = float(w.mean()), float(w.std())
-        expected = 12**-0.5
-        near = DEVIATIONS * expected / w.size**0.5
-        if abs(mean - 0.5) <= near and abs(deviation - expected) <= near:
+        if w.ndim > 1 and w.size >= ENOUGH and _is_even(w):
             told = (
-                f"its {w.size:,} first values are evenly spread from 0 to 1, with mean {mean:.3f}: all that they sum is"
+                f"its {w.size:,} first values lie evenly from 0 to 1, with mean {w.mean():.3f}: sums of many are large,"
             )
-            told += " large, and alike."
-            yield Fault("weights drawn from 0 to 1", name, mean, told, "Draw them around 0, or begin with zeros.")
+            told += " and alike."
+            yield Fault(
+                "weights drawn from 0 to 1", name, float(w.mean()), told, "Draw them around 0, or begin with 0."
+            )
+
+
+def _is_even(w: Array) -> bool:
+    """Are the values within 0 to 1, with that distribution's mean and deviation, as far as so many tell?"""
+    deviation = 12**-0.5
+    near = DEVIATIONS * deviation / w.size**0.5
+    return 0 <= w.min() and w.max() <= 1 and abs(w.mean() - 0.5) <= near and abs(w.std() - deviation) <= near

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from tflite_transfer.diagnostics.gradients.steps import Stepped
 STEPS = 4
 ALIKE = 1e-6  # of a slot to the gradient, or its square
 STEADY = 0.02  # Adam's rate over some steps: epsilon and weight decay change it by less, a step too many by 26 %
-OFFSETS = {-1: "one too few", 1: "one too many", 2: "two too many"}
 SEEN = 1e-5  # √v' is so much larger than any epsilon
 
 
@@ -129,8 +129,17 @@ def _climbs(steps: Steps) -> Iterator[Fault]:
             yield Fault("update climbs", p, cosine, told, "Subtract the step from it.")
 
 
-def _moments(steps: Steps, parameter: str) -> tuple[str, str, float, float] | None:
-    """Adam's m and v of a parameter, and their betas: after a step from 0 they are (1 - β1) g and (1 - β2) g²."""
+class Moments(NamedTuple):
+    """Adam's slots m and v of a parameter, and their betas."""
+
+    m: str
+    v: str
+    beta1: float
+    beta2: float
+
+
+def _moments(steps: Steps, parameter: str) -> Moments | None:
+    """The slots that after a step from 0 are ``(1 - β1) g`` and ``(1 - β2) g²``, if there are such."""
     g, found = steps.done[0].gradients[parameter], dict[int, tuple[str, float]]()
     for slot in steps.state:
         after = steps.done[0].after[slot]
@@ -140,33 +149,38 @@ def _moments(steps: Steps, parameter: str) -> tuple[str, str, float, float] | No
             share = float(np.vdot(after, g**power) / np.vdot(g**power, g**power))
             if 0 < share <= 1 and np.abs(after - share * g**power).max() <= ALIKE * np.abs(after).max():
                 found[power] = slot, 1 - share
-    if set(found) != {1, 2}:
-        return None
-    return found[1][0], found[2][0], found[1][1], found[2][1]
+    return Moments(found[1][0], found[2][0], found[1][1], found[2][1]) if len(found) == 2 else None
 
 
 def _corrections(steps: Steps) -> Iterator[Fault]:
     """The rate of ``m' √(1 - β2^t) / √v' / (1 - β1^t)``, which is the same at each step if t is what it must be."""
+    if not any(np.shape(steps.before[0][s]) == () for s in steps.state):
+        return
+    t = np.arange(1, STEPS + 1)
     for p in steps.losses.training.parameters:
-        found = _moments(steps, p)
-        if found is None:
+        moments = _moments(steps, p)
+        rates = None if moments is None else _rates(steps, p, moments)
+        if moments is None or rates is None:
             continue
-        m, v, beta1, beta2 = found
-        at = np.unravel_index(np.argmax(np.abs(steps.done[0].gradients[p])), steps.before[0][p].shape)
-        root = [float(np.sqrt(s.after[v][at])) for s in steps.done]
-        if min(root) < SEEN or not any(np.shape(steps.before[0][s]) == () for s in steps.state):
-            continue
-        moves = [float(b[p][at] - s.after[p][at]) for b, s in zip(steps.before, steps.done, strict=True)]
-        scaled = np.array([d * r / float(s.after[m][at]) for d, r, s in zip(moves, root, steps.done, strict=True)])
-        t = np.arange(1, STEPS + 1)
-        spread: dict[int | None, float] = {
-            k: _spread(scaled / _correction(t + k, beta1, beta2)) for k in (0, *OFFSETS) if 1 + k > 0
-        }
-        spread[None] = _spread(scaled)
-        best = min(spread, key=lambda k: spread[k])
+        spread: dict[int | None, float] = {None: _spread(rates)}
+        for late in (0, 1, 2):
+            powers = (beta ** (t + late) for beta in moments[2:])
+            k1, k2 = (1 - power for power in powers)
+            spread[late] = _spread(rates * k1 / np.sqrt(k2))
+        best = min(spread, key=lambda late: spread[late])
         if spread[0] > STEADY and spread[best] <= STEADY:
             yield _wrong_step(p, best, spread[0])
             return
+
+
+def _rates(steps: Steps, parameter: str, moments: Moments) -> Array | None:
+    """What multiplies ``m' / √v'`` in each step, where the gradient is largest; None where epsilon would be seen."""
+    before = [values[parameter] for values in steps.before]
+    at = np.unravel_index(np.argmax(np.abs(steps.done[0].gradients[parameter])), before[0].shape)
+    root = np.array([np.sqrt(s.after[moments.v][at]) for s in steps.done])
+    moved = np.array([b[at] - s.after[parameter][at] for b, s in zip(before, steps.done, strict=True)])
+    mean = np.array([s.after[moments.m][at] for s in steps.done])
+    return moved * root / mean if root.min() >= SEEN else None
 
 
 def _wrong_step(parameter: str, offset: int | None, spread: float) -> Fault:
@@ -174,13 +188,9 @@ def _wrong_step(parameter: str, offset: int | None, spread: float) -> Fault:
     if offset is None:
         told = f"{seen}, without any by less than {STEADY:.0%}: m and v are taken as they are, too small at first."
         return Fault("no bias correction", parameter, spread, told, "Divide m by 1 - β1^t and v by 1 - β2^t.")
-    told = f"{seen}, and for {OFFSETS[offset]} by less than {STEADY:.0%}."
+    told = f"{seen}, and for those {offset} later by less than {STEADY:.0%}."
     advice = "Count the step before the correction, once: t = step + 1."
     return Fault("step counter off by one", parameter, offset, told, advice)
-
-
-def _correction(t: Array, beta1: float, beta2: float) -> Array:
-    return np.sqrt(1 - beta2**t) / (1 - beta1**t)
 
 
 def _spread(rates: Array) -> float:
