@@ -82,4 +82,4 @@ def _is_even(w: Array) -> bool:
     """Are the values within 0 to 1, with that distribution's mean and deviation, as far as so many tell?"""
     deviation = 12**-0.5
     near = DEVIATIONS * deviation / w.size**0.5
-    return 0 <= w.min() and w.max() <= 1 and abs(w.mean() - 0.5) <= near and abs(w.std() - deviation) <= near
+    return w.min() >= 0 and w.max() <= 1 and abs(w.mean() - 0.5) <= near and abs(w.std() - deviation) <= near
