@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tflite_transfer.diagnostics import metrics, verdicts
-from tflite_transfer.diagnostics.bounds import Call, allowed, inputs_in_8_bits
+from tflite_transfer.diagnostics.bounds import Call, inputs_in_8_bits
 from tflite_transfer.diagnostics.findings import Difference, Finding
 from tflite_transfer.diagnostics.ours import NumpySide
+from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.sides import ORACLE, Read, Side, Source, is_litert, open_side
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.step import Step
@@ -70,7 +69,7 @@ class Pair:
         fault = verdicts.unlike(a, b, self.engines)
         if fault is None and isinstance(isolated, str):
             fault = isolated
-        elif fault is None and isolated is not None:
+        elif fault is None and isinstance(isolated, Difference):
             fault = verdicts.of_one(isolated, bound.operator.name)
         elif fault is None:
             fault = verdicts.of_a_run(cumulative, from_oracle)

@@ -48,12 +48,13 @@ class NumpySide:
 
     def inputs(self, step: Step, read: Read) -> list[Array | None]:
         """What a step takes: constants of its own plan, all else from ``read``; None for what is left out."""
-        return [None if i < 0 else self.fixed[i] if i in self.fixed else self._as_taken(i, read(i)) for i in step.inputs]
+        fixed = self.fixed
+        return [None if i < 0 else fixed[i] if i in fixed else self._as_taken(i, read(i)) for i in step.inputs]
 
     def _as_taken(self, number: int, value: Array) -> Array:
         """In the type that the graph has here: float32 of another run is widened for the oracle."""
         dtype = self.plan.graph.tensors[number].dtype
-        return value if dtype == object else value.astype(dtype, copy=False)
+        return value if dtype.kind == "O" else value.astype(dtype, copy=False)
 
     def variables(self) -> dict[str, Array]:
         return dict(self._interpreter.variables)
