@@ -104,13 +104,11 @@ def first(call: Call) -> Array:
     return next(v for v in call.values if v is not None)
 
 
-def inputs_in_8_bits(call: Call, widened: bool) -> Any:
+def inputs_in_8_bits(call: Call) -> Array:
     """Where weights alone are int8, LiteRT rounds x to 8 bits too: to within half a step of ``max|x| / 127``.
 
     So a sum is off by at most ``max|x| / 254 sum|w|``: the operator itself, on such an x and such weights.
     """
-    if not widened or call.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        return 0
     x, weights = call.values[:2]
     assert x is not None
     assert weights is not None
