@@ -50,14 +50,20 @@ class Pair:
         """A's sub-graph."""
         return self.a.graph
 
-    def run(self, a: Sequence[Array], b: Sequence[Array], exact: Sequence[Array] | None = None) -> Runs:
-        """Each side on its own inputs by position, and the oracle, if it is wanted."""
-        theirs = self.b.run(b)
-        return Runs(
-            self.a.run(a),
-            {i: theirs[j] for i, j in self.matching.tensors.items() if j in theirs},
-            self.oracle.run(exact) if self.oracle is not None and exact is not None else None,
-        )
+    def run(self, values: Sequence[Array]) -> Runs:
+        """All on the same inputs, by position."""
+        exact = None if self.oracle is None else self.kept("oracle", values)[0]
+        return Runs(self.kept("a", values)[0], self.kept("b", values)[0], exact)
+
+    def kept(self, side: str, values: Sequence[Array]) -> tuple[Tensors, list[Array]]:
+        """What ``a``, ``b`` or the ``oracle`` keeps of a run, and its results by position."""
+        runs: Side | None = getattr(self, side)
+        assert runs is not None
+        found = runs.run(values)
+        results = [found[i] for i in runs.graph.outputs]
+        if side == "b":
+            found = {i: found[j] for i, j in self.matching.tensors.items() if j in found}
+        return found, results
 
     def findings(self, runs: Runs, part: str, step: int | None = None, *, alone: bool = True) -> Iterator[Finding]:
         """Every tensor that an operator made in both runs, in their order; each operator ``alone`` as well."""

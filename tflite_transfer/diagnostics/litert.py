@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from warnings import catch_warnings, simplefilter
 
+import numpy as np
+
 from tflite_transfer.backends.runner import LiteRTRunner
 from tflite_transfer.backends.tflite import first_line, interpreter_class
 from tflite_transfer.diagnostics.sides import Read, Source
@@ -79,11 +81,11 @@ def _call(runs: LiteRTRunner, values: Sequence[Array], source: str) -> list[Arra
     details = litert.get_input_details()
     try:
         for detail, value in zip(details, values, strict=True):
-            if tuple(detail["shape"]) != value.shape:
+            if tuple(detail["shape"]) != np.shape(value):
                 litert.resize_tensor_input(detail["index"], value.shape)
         litert.allocate_tensors()
         for detail, value in zip(details, values, strict=True):
-            litert.set_tensor(detail["index"], value)
+            litert.set_tensor(detail["index"], np.asarray(value, detail["dtype"]))
         litert.invoke()
         return [litert.get_tensor(d["index"]) for d in litert.get_output_details()]
     except (ValueError, RuntimeError) as e:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
+
 from tflite_transfer.diagnostics.bounds import Call
 from tflite_transfer.diagnostics.sides import ORACLE, Read
 from tflite_transfer.reference.interpreter import Interpreter
@@ -44,7 +46,8 @@ class NumpySide:
         for told in self._interpreter.trace_of(self._number, *values):
             if told.subgraph == self._number:
                 outputs = graph.operators[told.number].outputs
-                found.update(zip(outputs, told.outputs.values(), strict=True))
+                made = zip(outputs, told.outputs.values(), strict=True)
+                found.update((i, value) for i, value in made if isinstance(value, np.ndarray | np.generic))
         return found
 
     def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
