@@ -50,14 +50,17 @@ class NumpyRunner:
 class LiteRTRunner:
     """LiteRT behind the face of ``reference.Interpreter``: the same file, the same checks before it runs."""
 
-    def __init__(self, source: Path | bytes, num_threads: int | None = None, *, resize: bool = False) -> None:
+    def __init__(
+        self, source: Path | bytes, num_threads: int | None = None, *, resize: bool = False, **options: Any
+    ) -> None:
+        """``options``: further ones of LiteRT's interpreter."""
         content, name = (source, "the model") if isinstance(source, bytes) else (_content(source), source.name)
         self.model = read(content, name)
         verify(self.model)
         self._runners: dict[str, Any] = {}
         self._resize = resize
         try:
-            self._interpreter: Any = interpreter_class()(model_content=content, num_threads=num_threads)
+            self.interpreter: Any = interpreter_class()(model_content=content, num_threads=num_threads, **options)
         except (ValueError, RuntimeError) as e:
             raise ModelError(f"LiteRT refuses {name}: {first_line(e)}") from e
 
@@ -92,18 +95,18 @@ class LiteRTRunner:
 
     def _signature(self, key: str, given: Mapping[str, Array]) -> dict[str, Array]:
         if key not in self._runners:  # a new runner allocates its sub-graph anew
-            self._runners[key] = self._interpreter.get_signature_runner(key)
+            self._runners[key] = self.interpreter.get_signature_runner(key)
         results = self._runners[key](**{k: _plain(v) for k, v in given.items()})
         return {name: np.array(value) for name, value in results.items()}
 
     def _main(self, found: Names, given: Mapping[str, Array]) -> dict[str, Array]:
         for name, number in found.inputs.items():
-            self._interpreter.resize_tensor_input(number, given[name].shape)
-        self._interpreter.allocate_tensors()
+            self.interpreter.resize_tensor_input(number, given[name].shape)
+        self.interpreter.allocate_tensors()
         for name, number in found.inputs.items():
-            self._interpreter.set_tensor(number, _plain(given[name]))
-        self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(number) for name, number in found.outputs.items()}
+            self.interpreter.set_tensor(number, _plain(given[name]))
+        self.interpreter.invoke()
+        return {name: self.interpreter.get_tensor(number) for name, number in found.outputs.items()}
 
 
 def _plain(value: Array) -> Array:

@@ -14,7 +14,7 @@ from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.memory import Handle, Memory, Variables
 from tflite_transfer.reference.missing import missing_operators
-from tflite_transfer.reference.plan import Plan, plans
+from tflite_transfer.reference.plan import plans
 from tflite_transfer.reference.precision import in_float64
 from tflite_transfer.reference.run import Executed, Run
 from tflite_transfer.reference.signatures import Names, Signature, arguments, fitted, names, signatures

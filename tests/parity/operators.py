@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
 from tests.parity.sparse import Layout, compressed
+from tflite_transfer.diagnostics.bounds import Call, Rule, ulps
+from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite import Quantization, write
@@ -19,7 +21,6 @@ from tflite_transfer.reference.tflite.enums import PADDINGS
 from tflite_transfer.reference.tflite.texts import packed
 
 Array = np.ndarray[Any, Any]
-TINY = float(np.finfo(np.float32).tiny)  # the least normal number: XNNPACK takes and makes 0 of what is smaller
 RESOLVERS = {"default": OpResolverType.AUTO, "reference": OpResolverType.BUILTIN_REF}
 # The operators that a resolver does not have.
 MISSING = {
@@ -52,9 +53,6 @@ class Out(NamedTuple):
     zero: int = 0
 
 
-Rule = Callable[["Case", Array], Any]
-
-
 class Case(NamedTuple):
     """One operator. ``rule`` says how far LiteRT's output may be from ours, for both of its resolvers or by name."""
 
@@ -73,9 +71,15 @@ class Case(NamedTuple):
     def stored(self) -> list[Given]:
         return [i for i in self.inputs if i is not None and i.scale is not None]
 
+    @property
+    def call(self) -> Call:
+        """What the bounds look at."""
+        options = {k: PADDINGS[v] if k == "padding" else v for k, v in self.options.items() if "fused" not in k}
+        return Call(self.opcode, TABLE.get(self.opcode), self.values, options)
+
     def bound(self, resolver: str, y: Array) -> Any:
         rule = self.rule[resolver] if isinstance(self.rule, Mapping) else self.rule
-        return rule(self, y)
+        return rule(self.call, y)
 
 
 def case(
@@ -99,37 +103,6 @@ def name(case: Case) -> str:
     shapes = [str(v.tolist() if v.dtype.kind == "i" and v.size < 20 else v.shape).replace(" ", "") for v in case.values]
     types = [v.dtype.name for v in case.values if v.dtype.name not in ("float32", "int32")]
     return " ".join([case.opcode, *shapes, *dict.fromkeys(types), *(f"{k}={v}" for k, v in case.options.items())])
-
-
-def ulps(count: float) -> Rule:
-    """Units in the last place of each result."""
-
-    def bound(_: Case, y: Array) -> Any:
-        with np.errstate(all="ignore"):  # those of infinity
-            return count * (np.spacing(np.abs(y)) if count and y.dtype.kind in "fc" else 1)
-
-    return bound
-
-
-def units(c: float) -> Rule:
-    """``c 2^-24``, relative where results are larger than 1."""
-    return lambda _, y: c * 2**-24 * np.maximum(1, np.abs(y))
-
-
-def terms(c: float) -> Rule:
-    """``c 2^-24 sum|terms|``: the operator in double, on absolute values. Where that is infinite or NaN, 0.
-
-    And the least normal number: products that are smaller are rounded to a multiple of the least number.
-    """
-
-    def bound(case: Case, _: Array) -> Any:
-        values = [np.abs(v.astype(np.float64)) if v.dtype.kind == "f" else v for v in case.values]
-        options = {k: PADDINGS[v] if k == "padding" else v for k, v in case.options.items() if "fused" not in k}
-        with np.errstate(all="ignore"):
-            allowed = c * 2**-24 * TABLE[case.opcode](*values, **options) + TINY
-        return np.where(np.isfinite(allowed), allowed, 0)
-
-    return bound
 
 
 def normal(*shape: int, seed: int = 0, scale: float = 1) -> Array:
@@ -223,14 +196,3 @@ def check(ours: Array, theirs: Array, bound: Any, kind: str) -> None:
         return
     apart = distance(ours, theirs)
     assert ((apart <= bound) | (apart == 0)).all(), f"largest difference {apart.max()}"  # the bound of NaN is NaN
-
-
-def distance(ours: Array, theirs: Array) -> Array:
-    """``|ours - theirs|`` in double; 0 where both are NaN or the same infinity, infinite where one is NaN. (...)."""
-    wide = np.complex128 if ours.dtype.kind == "c" else np.float64
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(ours.astype(wide) - theirs.astype(wide))
-    if ours.dtype.kind in "iu":
-        apart = np.maximum(apart, 1)  # long integers that differ may be the same double
-    same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
-    return np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))

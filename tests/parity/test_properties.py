@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, note, settings, target
 from hypothesis import strategies as st
 
-from tests.parity.operators import MISSING, RESOLVERS, TINY, Array, Case, content, distance, litert, name
+from tests.parity.operators import MISSING, RESOLVERS, Array, Case, content, litert, name
 from tests.parity.rules import LARGEST
 from tests.parity.strategies import functions, moves, places, quantized, sums, windows
+from tflite_transfer.diagnostics.bounds import TINY
+from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.reference.interpreter import Interpreter
 
 FAMILIES = [

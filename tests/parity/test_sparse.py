@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests.parity.cases.quantized import I8, bias, out, stored
-from tests.parity.operators import Array, Case, Given, case, check, content, litert, name, normal, terms, weights
+from tests.parity.operators import Array, Case, Given, case, check, content, litert, name, normal, weights
 from tests.parity.sparse import Layout, layout
+from tflite_transfer.diagnostics.bounds import Terms
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -48,7 +49,7 @@ def cases() -> Iterator[Case]:
     scales = 0.02 * np.linspace(0.3, 1.7, 4)
     yield case("DENSIFY", pruned(I8, 4, 6, made=layout([0, 1], [1]), scale=scales), out=out(I8, 0.02))
     for made in (layout([0, 1], [1]), layout([0, 1, 2], [1], {1: 4})):
-        x, w, rule = normal(3, 48), pruned(F32, 5, 48, made=made), terms(4)  # 1.7
+        x, w, rule = normal(3, 48), pruned(F32, 5, 48, made=made), Terms(4)  # 1.7
         yield case("FULLY_CONNECTED", x, w, rule=rule)
         yield from (case("FULLY_CONNECTED", x, w, weights(5), rule=rule, fused_activation_function=n) for n in (0, 1))
     y, w = stored(I8, 3, 48, zero=5), pruned(I8, 8, 48, made=layout([0, 1, 2], [1], {1: 16}), scale=F32(0.02))

@@ -37,9 +37,9 @@ def compare(
         raise OptionError(f"mode must be one of {', '.join(MODES)}, but is {mode!r}.")
     source = opened(Path(model))
     key = source.model.signatures[0].key if source.model.signatures else None
-    pair = Pair((a, b), source, key)
+    pair = Pair((a, b), (source, source), key)
     given = _given(source, key, inputs, seed)
-    runs = pair.run(given, given, given)
+    runs = pair.run(given)
     findings = tuple(pair.findings(runs, key or "main", alone=mode != "cumulative"))
     run = Run(str(model), a), Run(str(model), b)
     return Comparison(*run, mode, 0, findings, graphs={key or "main": pair.graph})

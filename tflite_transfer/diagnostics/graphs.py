@@ -1,16 +1,16 @@
-"""Two runs of one sub-graph: every tensor, operator by operator and as a whole."""
+"""Two runs of one sub-graph: every tensor, operator by operator and as a whole. Tensors go by their numbers in A."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tflite_transfer.diagnostics import metrics, verdicts
-from tflite_transfer.diagnostics.bounds import Call, allowed, inputs_in_8_bits
+from tflite_transfer.diagnostics.bounds import inputs_in_8_bits
 from tflite_transfer.diagnostics.findings import Difference, Finding
+from tflite_transfer.diagnostics.matching import Matching, matched
 from tflite_transfer.diagnostics.ours import NumpySide
+from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.sides import ORACLE, Read, Side, Source, is_litert, open_side
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.step import Step
@@ -36,29 +36,43 @@ class Pair:
     else one of ours, B before A, whose functions can be called alone; else B, in files of one operator.
     """
 
-    def __init__(self, engines: tuple[str, str], source: Source, key: str | None = None) -> None:
+    def __init__(self, engines: tuple[str, str], sources: tuple[Source, Source], key: str | None = None) -> None:
         self.engines = engines
-        self.a, self.b = (open_side(engine, source, key) for engine in engines)
-        self.plain = _ours("numpy-nojit", source, key, (self.a, self.b))
-        self.oracle = _oracle(source, key, (self.a, self.b))
-        self.fed = _fed(engines)
+        self.a, self.b = (open_side(e, s, key) for e, s in zip(engines, sources, strict=True))
+        self.plain = _ours("numpy-nojit", sources[0], key, [self.a])
+        self.oracle = _oracle(sources[0], key, [self.a, *([self.b] if sources[0] is sources[1] else [])])
+        self.matching: Matching = matched(self.graph, self.b.graph)
+        self._in_a = {theirs: ours for ours, theirs in self.matching.tensors.items()}
+        self._b_is_fed = _fed(engines) == 1
 
     @property
     def graph(self) -> Subgraph:
-        """The sub-graph."""
-        return self.plain.plan.graph
+        """A's sub-graph."""
+        return self.a.graph
 
-    def run(self, a: Sequence[Array], b: Sequence[Array], exact: Sequence[Array]) -> Runs:
-        """Each side, and the oracle, on its own inputs by position."""
-        return Runs(self.a.run(a), self.b.run(b), None if self.oracle is None else self.oracle.run(exact))
+    def run(self, values: Sequence[Array]) -> Runs:
+        """All on the same inputs, by position."""
+        exact = None if self.oracle is None else self.kept("oracle", values)[0]
+        return Runs(self.kept("a", values)[0], self.kept("b", values)[0], exact)
+
+    def kept(self, side: str, values: Sequence[Array]) -> tuple[Tensors, list[Array]]:
+        """What ``a``, ``b`` or the ``oracle`` keeps of a run, and its results by position."""
+        runs: Side | None = getattr(self, side)
+        assert runs is not None
+        found = runs.run(values)
+        results = [found[i] for i in runs.graph.outputs]
+        if side == "b":
+            found = {i: found[j] for i, j in self.matching.tensors.items() if j in found}
+        return found, results
 
     def findings(self, runs: Runs, part: str, step: int | None = None, *, alone: bool = True) -> Iterator[Finding]:
-        """Every tensor that an operator made in both runs, in their order."""
+        """Every tensor that an operator made in both runs, in their order; each operator ``alone`` as well."""
         for bound in self.plain.plan.every:
-            isolated = self._isolated(bound, runs) if alone else {}
-            for i in bound.operator.outputs:
-                if i in runs.a and i in runs.b:
-                    yield self._finding(bound, i, runs, isolated.get(i), part, step)
+            if bound.number in self.matching.operators:
+                isolated = self._isolated(bound, runs) if alone else {}
+                for i in bound.operator.outputs:
+                    if i in runs.a and i in runs.b:
+                        yield self._finding(bound, i, runs, isolated.get(i), part, step)
 
     def _finding(
         self, bound: Step, i: int, runs: Runs, isolated: Difference | str | None, part: str, step: int | None
@@ -70,65 +84,63 @@ class Pair:
         fault = verdicts.unlike(a, b, self.engines)
         if fault is None and isinstance(isolated, str):
             fault = isolated
-        elif fault is None and isolated is not None:
+        elif fault is None and isinstance(isolated, Difference):
             fault = verdicts.of_one(isolated, bound.operator.name)
         elif fault is None:
             fault = verdicts.of_a_run(cumulative, from_oracle)
-        tensor = self.graph.tensors[i]
         return Finding(
-            "tensor", step, part, bound.number, bound.operator.name, i, tensor.name, a.shape, str(a.dtype),
-            None if isinstance(isolated, str) else isolated, cumulative, from_oracle, fault,
+            "tensor", step, part, bound.number, bound.operator.name, i, self.graph.tensors[i].name, a.shape,
+            str(a.dtype), None if isinstance(isolated, str) else isolated, cumulative, from_oracle, fault,
             metrics.heat(a, b) if a.shape == b.shape else None,
         )  # fmt: skip
 
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         """By output: how far the fed side's result is from the other run's, on that run's inputs; or why not at all."""
-        fed, theirs, own = (self.b, runs.a, runs.b) if self.fed == "b" else (self.a, runs.b, runs.a)
+        theirs, own = (runs.a, runs.b) if self._b_is_fed else (runs.b, runs.a)
 
         def read(i: int) -> Array:
             return theirs[i] if i in theirs else self.plain.fixed[i] if i in self.plain.fixed else own[i]
 
         try:
-            results = fed.alone(bound.number, read)
+            results = self._alone(bound.number, read)
         except ModelError as e:
             return dict.fromkeys(bound.operator.outputs, str(e))
-        if results is None:
-            return {}
+        except KeyError:  # an input that the other graph does not have
+            results = None
         return {
             i: self._apart(bound, i, theirs[i], result, read)
-            for i, result in zip(bound.operator.outputs, results, strict=True)
+            for i, result in zip(bound.operator.outputs, results or (), strict=False)
             if i in theirs
         }
 
+    def _alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
+        if self._b_is_fed:
+            return self.b.alone(self.matching.operators[number], lambda j: read(self._in_a[j]))
+        return self.a.alone(number, read)
+
     def _apart(self, bound: Step, i: int, theirs: Array, result: Array, read: Read) -> Difference | str:
-        a, b = (theirs, result) if self.fed == "b" else (result, theirs)
+        a, b = (theirs, result) if self._b_is_fed else (result, theirs)
         unlike = verdicts.unlike(a, b, self.engines)
         if unlike is not None:
             return unlike
-        inputs = self.plain.inputs(bound, read)
-        call = Call(bound.operator.opcode, bound.kernel, inputs, bound.options)
+        call = self.plain.call(bound.number, read)
         may = allowed(self.engines, call, theirs, stored=is_narrow(self.graph.tensors[i]))
-        if any(map(is_litert, self.engines)):
-            may = may + inputs_in_8_bits(call, len(bound.inputs) > 1 and bound.inputs[1] >= len(self.graph.tensors))
+        if any(map(is_litert, self.engines)) and self.plain.is_hybrid(bound.number):
+            may = may + inputs_in_8_bits(call)
         found = metrics.difference(a, b, allowed=may)
-        return found if found.share is None or found.share <= 1 else self._with_exact(found, a, b, may, bound, i, read)
-
-    def _with_exact(
-        self, found: Difference, a: Array, b: Array, may: object, bound: Step, i: int, read: Read
-    ) -> Difference:
-        """A fault once more, with what the oracle says of the same inputs."""
-        results = None if self.oracle is None else self.oracle.alone(bound.number, read)
-        if results is None:
+        if found.share is None or found.share <= 1 or self.oracle is None:
             return found
-        return metrics.difference(a, b, allowed=may, exact=results[bound.operator.outputs.index(i)])
+        exact = self.oracle.alone(bound.number, read)  # a fault: what does the oracle say of the same inputs?
+        place = bound.operator.outputs.index(i)
+        return found if exact is None else metrics.difference(a, b, allowed=may, exact=exact[place])
 
 
-def _fed(engines: tuple[str, str]) -> str:
+def _fed(engines: tuple[str, str]) -> int:
     for wanted in (lambda e: e == ORACLE, lambda e: not is_litert(e)):
-        for name, engine in (("b", engines[1]), ("a", engines[0])):
-            if wanted(engine):
-                return name
-    return "b"
+        for place in (1, 0):
+            if wanted(engines[place]):
+                return place
+    return 1
 
 
 def _ours(engine: str, source: Source, key: str | None, sides: Sequence[Side]) -> NumpySide:

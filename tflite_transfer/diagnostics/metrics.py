@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def difference(a: Array, b: Array, *, allowed: Any = None, exact: Array | None =
 
 
 def distance(a: Array, b: Array) -> Array:
-    """``|a - b|`` in double; 0 where both are NaN or the same infinity, infinite where one is NaN. (...), (...) -> (...)."""
+    """``|a - b|`` in double; 0 where both are NaN or the same infinity, infinite where one is NaN. (...)."""
     if a.dtype.kind not in "fiuc":
         return np.where(a == b, 0.0, 1.0)
     with np.errstate(invalid="ignore"):
@@ -63,7 +64,7 @@ def ulps_apart(a: Array, b: Array) -> Array:
 
 
 def shares(apart: Array, allowed: Any) -> Array:
-    """``apart / allowed``: 0 where nothing is apart, infinite where nothing is allowed. What may be NaN allows nothing."""
+    """``apart / allowed``: 0 where nothing is apart, infinite where nothing is allowed, or NaN. (...) -> (...)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         part = apart / allowed
     return np.where(apart == 0, 0, np.where(np.isnan(part), np.inf, part))
@@ -131,7 +132,7 @@ def _histogram(apart: Array, a: Array) -> tuple[int, ...]:
     largest = float(np.abs(a[np.isfinite(a)]).max(initial=0)) or 1.0
     apart = apart[apart > 0] / largest
     edges = [0.0, *(10.0**n for n in DECADES), np.inf]
-    counts = [int(np.count_nonzero((apart >= low) & (apart < high))) for low, high in zip(edges, edges[1:], strict=False)]
+    counts = [int(np.count_nonzero((apart >= low) & (apart < high))) for low, high in pairwise(edges)]
     counts[-1] += int(np.isinf(apart).sum())
     return (a.size - apart.size, *counts)
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
+
+from tflite_transfer.diagnostics.bounds import Call
 from tflite_transfer.diagnostics.sides import ORACLE, Read
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.plan import Plan
 from tflite_transfer.reference.signatures import names
 from tflite_transfer.reference.step import Step, execute
-from tflite_transfer.reference.tflite.graph import Array, Model
+from tflite_transfer.reference.tflite.graph import Array, Model, Subgraph
 
 
 class NumpySide:
     """See ``Side``."""
 
     def __init__(self, engine: str, model: Model, key: str | None = None) -> None:
-        self.engine = engine
+        self.engine, self._model = engine, model
         precision = "float64" if engine == ORACLE else "file"
         self._interpreter = Interpreter(model, jit=engine == "numpy", precision=precision)
         self._number = names(model, key).subgraph
         self.plan: Plan = self._interpreter.plans[self._number]
+
+    @property
+    def graph(self) -> Subgraph:
+        return self._model.subgraphs[self._number]
 
     @cached_property
     def steps(self) -> Mapping[int, Step]:
@@ -39,21 +46,34 @@ class NumpySide:
         for told in self._interpreter.trace_of(self._number, *values):
             if told.subgraph == self._number:
                 outputs = graph.operators[told.number].outputs
-                found.update(zip(outputs, told.outputs.values(), strict=True))
+                made = zip(outputs, told.outputs.values(), strict=True)
+                found.update((i, value) for i, value in made if isinstance(value, np.ndarray | np.generic))
         return found
 
     def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
         step = self.steps[number]
-        return None if step.impure else execute(step, self.inputs(step, read), self._interpreter.model.source)
+        return None if step.impure else execute(step, self._inputs(step, read), self._model.source)
 
-    def inputs(self, step: Step, read: Read) -> list[Array | None]:
-        """What a step takes: constants of its own plan, all else from ``read``; None for what is left out."""
-        return [None if i < 0 else self.fixed[i] if i in self.fixed else self._as_taken(i, read(i)) for i in step.inputs]
+    def call(self, number: int, read: Read) -> Call:
+        """An operator with what it would be given: what bounds look at. For plain definitions alone."""
+        step = self.steps[number]
+        return Call(step.operator.opcode, step.kernel, self._inputs(step, read), step.options)
+
+    def is_hybrid(self, number: int) -> bool:
+        """Are an operator's weights alone int8? LiteRT then rounds its inputs as well."""
+        weights = self.steps[number].inputs[1:2]
+        weighs = self.graph.operators[number].opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+        return weighs and any(i >= len(self.graph.tensors) for i in weights)
+
+    def _inputs(self, step: Step, read: Read) -> list[Array | None]:
+        """Constants of its own plan, all else from ``read``; None for what is left out."""
+        fixed = self.fixed
+        return [None if i < 0 else fixed[i] if i in fixed else self._as_taken(i, read(i)) for i in step.inputs]
 
     def _as_taken(self, number: int, value: Array) -> Array:
         """In the type that the graph has here: float32 of another run is widened for the oracle."""
         dtype = self.plan.graph.tensors[number].dtype
-        return value if dtype == object else value.astype(dtype, copy=False)
+        return value if dtype.kind == "O" else value.astype(dtype, copy=False)
 
     def variables(self) -> dict[str, Array]:
         return dict(self._interpreter.variables)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tflite_transfer.reference.tflite.errors import OptionError
-from tflite_transfer.reference.tflite.graph import Array, Model
+from tflite_transfer.reference.tflite.graph import Array, Model, Subgraph
 
 Read = Callable[[int], Array]  # a tensor's number -> its value
 
@@ -40,6 +40,11 @@ class Side(Protocol):
     """One engine with one sub-graph of one file. Values are by tensor number."""
 
     engine: str
+
+    @property
+    def graph(self) -> Subgraph:
+        """As the file has it."""
+        ...
 
     def run(self, values: Sequence[Array]) -> Mapping[int, Array]:
         """All that the engine keeps of a run: inputs by position -> tensors. Raises ShapeError, ModelError."""

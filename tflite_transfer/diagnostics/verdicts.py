@@ -45,6 +45,21 @@ def of_a_run(found: Difference | None, from_oracle: tuple[float, float] | None) 
     return f"{run} is {away:.3g} of its size away from float64, and the other run {near:.3g}"
 
 
+def of_a_state(found: Difference, from_oracle: tuple[float, float] | None) -> str | None:
+    """A parameter or slot after a step: further apart than the gradients' roundings can move it, and one run is right.
+
+    Of a tensor that is 0 in both, or nearly, only the second shows which one is.
+    """
+    if found.max_abs == np.inf:
+        return _not_finite(found)
+    if found.share is None or found.share <= 1 or from_oracle is None:
+        return None
+    near, away = sorted(from_oracle)
+    if away <= FURTHER * near:
+        return None
+    return f"the step leaves it {found.max_abs:.3g} apart, {found.share:.3g} times what the gradients allow"
+
+
 def from_oracle(a: Array, b: Array, exact: Array | None) -> tuple[float, float] | None:
     """How far each is from the oracle; None where there is none, or for integers, which a rounding may flip."""
     if exact is None or a.dtype.kind not in "fc" or not a.shape == b.shape == exact.shape:

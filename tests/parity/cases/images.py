@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.parity.cases.parts import F32, I8, I16, I32, KINDS, U8, counted, special
-from tests.parity.operators import Array, Case, Out, Rule, case, fixed, normal
+from tests.parity.operators import Array, Case, Out, case, fixed, normal
 from tests.parity.rules import RULES
+from tflite_transfer.diagnostics.bounds import Call, Rule
 
 SIZES = ((2, 2), (5, 7), (8, 10), (1, 1), (3, 13), (40, 31))
 MODES = ({}, {"align_corners": True}, {"half_pixel_centers": True})
@@ -43,7 +44,7 @@ def decay(c: float) -> Rule:
     The numbers of the boxes are equal.
     """
 
-    def bound(case: Case, y: Array) -> Array | float:
+    def bound(case: Call, y: Array) -> Array | float:
         exponent = 0.5 / max(float(case.values[-1]), 1e-3)
         return c * 2**-24 * (1 + exponent) * np.arange(1, y.size + 1) * np.abs(y) if y.dtype.kind == "f" else 0
 

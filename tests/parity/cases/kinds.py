@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tests.parity.cases.parts import BOOL, F16, F32, I8, I16, I32, I64, U8, counted, special
-from tests.parity.operators import Array, Case, Out, case, fixed, normal, ulps
+from tests.parity.operators import Array, Case, Out, case, fixed, normal
+from tflite_transfer.diagnostics.bounds import ulps
 from tflite_transfer.reference.tflite.builder import TYPES
 
 F64, U16, U32, U64, C64, C128 = np.float64, np.uint16, np.uint32, np.uint64, np.complex64, np.complex128

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.parity.cases.quantized import I8, I16, I32, I64, ONE_OFF, bias, out, stored
-from tests.parity.operators import Case, Given, case, fixed, ulps
+from tests.parity.operators import Case, Given, case, fixed
+from tflite_transfer.diagnostics.bounds import ulps
 
 VALID = {"padding": 1, "stride_h": 1, "stride_w": 1}
 

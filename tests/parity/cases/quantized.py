@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.parity.operators import Given, Out, ulps
+from tests.parity.operators import Given, Out
+from tflite_transfer.diagnostics.bounds import ulps
 
 I8, U8, I16, I32, I64 = np.int8, np.uint8, np.int16, np.int32, np.int64
 ONE_OFF = {"reference": ulps(0), "default": ulps(1)}  # XNNPACK multiplies by floats

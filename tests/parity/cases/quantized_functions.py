@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.parity.cases.quantized import I8, I16, ONE_OFF, U8, every, out, stored
-from tests.parity.operators import Case, Given, case, ulps
+from tests.parity.operators import Case, Given, case
+from tflite_transfer.diagnostics.bounds import ulps
 
 TYPES = ((I8, 3), (U8, 131), (I16, 0))
 

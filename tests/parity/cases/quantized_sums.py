@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.parity.cases.quantized import I8, I16, I32, I64, ONE_OFF, U8, bias, filters, out, stored
-from tests.parity.operators import Case, Given, case, fixed, ulps
+from tests.parity.operators import Case, Given, case, fixed
+from tflite_transfer.diagnostics.bounds import ulps
 
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.parity.operators import Case, case, fixed, normal, ulps
+from tests.parity.operators import Case, case, fixed, normal
+from tflite_transfer.diagnostics.bounds import ulps
 
 SEEDS = (1, 0), (0, 1), (2**40 + 17, 3), (-5, 2**50), (2**63 - 1, -(2**63))
 I32 = np.int32

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tests.parity.operators import Case, Given, Out, case, normal, state, units
+from tests.parity.operators import Case, Given, Out, case, normal, state
+from tests.parity.rules import RULES
 
 TANH = 4
 F32 = Out("FLOAT32")
 ACTIVATIONS = 0, 1, 3, TANH
-RULE = units(14)  # 6.7, 6.7
-FILTERED = units(5)  # 2.0, 2.0
+RULE, FILTERED = RULES["LSTM"], RULES["SVDF"]
 
 
 def cases() -> Iterator[Case]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.parity.operators import Case, case, fixed, normal, ulps, units, weights
+from tests.parity.operators import Case, case, fixed, normal, weights
 from tests.parity.rules import RULES
+from tflite_transfer.diagnostics.bounds import ulps, units
 
 RELU, RELU_N1_TO_1, RELU6 = FUSED = 1, 2, 3
 F32, I32, I64 = np.float32, np.int32, np.int64

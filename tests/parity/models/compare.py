@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from tests.parity.operator_table import difference
-from tests.parity.operators import RESOLVERS, Array
-from tflite_transfer.reference.binding import is_narrow, parameters
-from tflite_transfer.reference.budget import Budget, Room
+from tests.parity.operators import Array
+from tflite_transfer.diagnostics.bounds import inputs_in_8_bits
+from tflite_transfer.diagnostics.litert import LiteRTSide
+from tflite_transfer.diagnostics.ours import NumpySide
+from tflite_transfer.diagnostics.sides import Source
+from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels.table import FAST
-from tflite_transfer.reference.ops.table import TABLE
-from tflite_transfer.reference.plan import Plan, plans
-from tflite_transfer.reference.step import Step, execute
-from tflite_transfer.reference.tflite.graph import Subgraph
+from tflite_transfer.reference.tflite import read
 
-Read = Callable[[int], Array]
+ENGINES = {"default": "tflite", "reference": "tflite-ref"}
 SUMS = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN", "SOFTMAX"})
 
 
@@ -39,74 +37,23 @@ class Pair(NamedTuple):
 
 def pairs(content: bytes, x: Array, resolver: str, *, jit: bool) -> Iterator[Pair]:
     """All tensors of the main graph that LiteRT keeps, in the order in which they are made."""
-    interpreter = Interpreter(content, jit=jit)
-    graph, ours = interpreter.graph, traced(interpreter, x)
-    interpreter.forget()
-    for i, y in zip(graph.outputs, interpreter.call(x), strict=True):
+    source = Source(content, read(content))
+    mine, theirs = NumpySide("numpy" if jit else "numpy-nojit", source.model), LiteRTSide(ENGINES[resolver], source)
+    graph, plain = mine.graph, NumpySide("numpy-nojit", source.model)
+    ours, kept = mine.run([x]), theirs.run([x])
+    for i, y in zip(graph.outputs, Interpreter(content, jit=jit).call(x), strict=True):
         np.testing.assert_array_equal(y, ours[i], "a run gives what a trace tells")
-    lost, kept = unwritten(graph, resolver), tensors_of_litert(content, x, resolver)
-    plan = plans(interpreter.model, FAST if jit else {}, Budget(), Room(Budget().bytes))[0]
 
-    def theirs(i: int) -> Array:
-        return ours[i] if i in lost else kept(i)
+    def value(i: int) -> Array:
+        return kept[i] if i in kept else ours[i]
 
-    for step in plan.every:
-        inputs = [None if i < 0 else plan.fixed[i] if i in plan.fixed else theirs(i) for i in step.inputs]
-        alone = None if step.impure else execute(step, inputs, "")
-        for n, i in enumerate(step.operator.outputs):
-            if i not in lost:
+    for number, operator in enumerate(graph.operators):
+        alone = mine.alone(number, value)
+        rounding = inputs_in_8_bits(plain.call(number, value)) if plain.is_hybrid(number) else None
+        for n, i in enumerate(operator.outputs):
+            if i in kept:
                 made = None if alone is None else alone[n]
-                stored = is_narrow(graph.tensors[i])
-                yield Pair(step.operator.name, stored, ours[i], kept(i), made, rounding(step, plan, inputs))
-
-
-def traced(interpreter: Interpreter, x: Array) -> dict[int, Array]:
-    """Our tensors of the main graph, by number."""
-    graph = interpreter.graph
-    ours = {graph.inputs[0]: x}
-    for executed in interpreter.trace(**{graph.tensors[graph.inputs[0]].name: x}):
-        if executed.subgraph == 0:
-            ours.update(zip(graph.operators[executed.number].outputs, executed.outputs.values(), strict=True))
-    return ours
-
-
-def tensors_of_litert(content: bytes, x: Array, resolver: str) -> Read:
-    """What LiteRT leaves in each tensor of the main graph."""
-    interpreter = LiteRT(
-        model_content=content,
-        experimental_op_resolver_type=RESOLVERS[resolver],
-        experimental_preserve_all_tensors=True,
-        num_threads=1,
-    )
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
-    interpreter.invoke()
-    return interpreter.get_tensor
-
-
-def unwritten(graph: Subgraph, resolver: str) -> set[int]:
-    """What LiteRT does not keep: what nothing reads, and float16 constants where XNNPACK itself widens them."""
-    read = {*graph.outputs, *(i for o in graph.operators for i in o.inputs)}
-    lost = {i for o in graph.operators for i in o.outputs} - read
-    for o in graph.operators:
-        if resolver == "default" and o.opcode == "DEQUANTIZE" and graph.tensors[o.inputs[0]].type == "FLOAT16":
-            lost.update(o.outputs)
-    return lost
-
-
-def rounding(step: Step, plan: Plan, inputs: list[Array | None]) -> Array | None:
-    """Where weights alone are int8, LiteRT rounds x to 8 bits too: to within half a step of ``max|x| / 127``.
-
-    So a sum is off by at most ``max|x| / 254 sum|w|``: the operator itself, on such an x and such weights.
-    """
-    opcode = step.operator.opcode
-    if opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or step.inputs[1] < len(plan.graph.tensors):
-        return None
-    x, weights = inputs[:2]
-    assert x is not None
-    assert weights is not None
-    options = {k: v for k, v in step.options.items() if k in parameters(TABLE[opcode])}
-    return TABLE[opcode](np.full_like(x, np.abs(x).max() / 254), np.abs(weights), **options)
+                yield Pair(operator.name, is_narrow(graph.tensors[i]), ours[i], kept[i], made, rounding)
 
 
 def apart(pair: Pair, ours: Array) -> float:

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 from hypothesis.extra.numpy import arrays as of_elements
 
 from tests.parity.cases.parts import F32, I32, I64
-from tests.parity.operators import TINY, Array, Given
+from tests.parity.operators import Array, Given
+from tflite_transfer.diagnostics.bounds import TINY
 from tflite_transfer.reference.tflite.builder import TYPES
 
 Draw = st.DrawFn

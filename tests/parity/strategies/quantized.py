@@ -11,10 +11,11 @@ from tests.parity.cases.images import MODES
 from tests.parity.cases.parts import I8, I16, I32, I64, U8
 from tests.parity.cases.quantized import ONE_OFF, out
 from tests.parity.cases.quantized_sums import DEFAULT_ALONE
-from tests.parity.operators import Array, Case, Given, Out, Rule, case, fixed, ulps
+from tests.parity.operators import Array, Case, Given, Out, case, fixed
 from tests.parity.strategies.arrays import Draw, Shape, arrays, axes, broadcast, indices, shapes
 from tests.parity.strategies.functions import ACTIVATIONS
 from tests.parity.strategies.windows import windows
+from tflite_transfer.diagnostics.bounds import Call, Rule, first, ulps
 
 TYPES = st.sampled_from((I8, U8, I16))
 
@@ -112,12 +113,12 @@ def pairs(draw: Draw) -> Case:
     return case(opcode, a, b, out=made, rule=ONE_OFF, **options)
 
 
-def quotient(c: float) -> Rule:
-    """``c`` steps where the result is half a step or more: below, LiteRT shifts by more than 31 bits, see the test."""
+def quotient(c: float, x: Given, y: Given, made: Out) -> Rule:
+    """``c`` steps where x / y is half a step or more: below, LiteRT shifts by more than 31 bits, see the test."""
 
-    def bound(case: Case, _: Array) -> Array:
-        a, b = ((i.value.astype(float) - i.zero) * np.float32(i.scale) for i in case.stored)
-        real = a / b / (case.outputs[0].scale or 1)
+    def bound(_: Call, __: Array) -> Array:
+        a, b = ((i.value.astype(float) - i.zero) * np.float32(i.scale) for i in (x, y))
+        real = a / b / (made.scale or 1)
         return np.where(np.abs(real) < 0.51, np.inf, c)
 
     return bound
@@ -128,10 +129,8 @@ def quotients(draw: Draw) -> Case:
     dtype, (one, two) = draw(TYPES), draw(broadcast(2, 4))
     a, b = draw(stored(one, dtype)), draw(stored(two, dtype))
     b = b._replace(value=np.where(b.value == b.zero, b.value ^ 1, b.value).astype(dtype))
-    rule, made = (
-        {"reference": quotient(0), "default": quotient(1)},
-        draw(results(dtype, np.float32(a.scale) / np.float32(b.scale))),
-    )
+    made = draw(results(dtype, np.float32(a.scale) / np.float32(b.scale)))
+    rule = {"reference": quotient(0, a, b, made), "default": quotient(1, a, b, made)}
     return case("DIV", a, b, out=made, rule=rule, fused_activation_function=draw(ACTIVATIONS))
 
 
@@ -188,9 +187,9 @@ def quantisations(draw: Draw) -> Case:
     return case("QUANTIZE", draw(arrays(shape)), out=draw(results(dtype, draw(scales(-3, 0)))), rule=ONE_OFF)
 
 
-def places(case: Case, y: Array) -> float:
+def places(case: Call, y: Array) -> float:
     """A step, and for each pixel 1/1024 of all steps: int8 rounds places to that, and XNNPACK does not. 3 at 8 x 8."""
-    return 1 + sum(case.values[0].shape[1:3]) * np.iinfo(y.dtype).max / 512
+    return 1 + sum(first(case).shape[1:3]) * np.iinfo(y.dtype).max / 512
 
 
 @st.composite

@@ -1,0 +1,87 @@
+"""A training model in one file as a ``Training``: its variables are the state, its signature train is the step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tflite_transfer.diagnostics.graphs import Pair
+from tflite_transfer.diagnostics.sides import Side, Source
+from tflite_transfer.diagnostics.training import SIDES, Batch, Place, Stepped, Tree, written
+from tflite_transfer.reference.memory import handle_name
+from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Subgraph
+from tflite_transfer.reference.tflite.one_file import OneFile
+
+_GRADIENT = "gradient/"  # so the converter calls a parameter's gradient
+
+
+class InOneFile:
+    """See ``Training``."""
+
+    update = "train"
+
+    def __init__(self, engines: tuple[str, str], models: tuple[OneFile, OneFile]) -> None:
+        one, other = models
+        if one.parameters.keys() ^ other.parameters.keys():
+            raise ModelError(
+                f"the models must have the same parameters, but have {sorted(one.parameters)} and "
+                f"{sorted(other.parameters)}."
+            )
+        sources = [Source(m.content, m.model) for m in models]
+        self._roles, self._model = one.roles, one
+        pair = Pair(engines, (sources[0], sources[0] if one is other else sources[1]), one.roles.train.key)
+        self.pairs = {"train": pair}
+        self.parameters: Sequence[str] = tuple(one.parameters)
+        graph = pair.graph
+        self.places = {("loss", "loss"): written(graph, "train", self._loss)}
+        for name, place in _variables(graph):
+            self.places["parameter" if name in self.parameters else "slot", name] = place
+        self.read: Mapping[str, int] = {n: i for n, i in _read(graph) if n not in self.parameters}
+        named = {t.name: i for i, t in enumerate(graph.tensors)}
+        found = {name: named[_GRADIENT + name] for name in self.parameters if _GRADIENT + name in named}
+        self.gradients: Mapping[str, int] = found
+        self.places |= {("gradient", name): written(graph, "train", i) for name, i in found.items()}
+
+    @property
+    def _loss(self) -> int:
+        return self._model.signature(self._roles.train.key).outputs[self._roles.train.result]
+
+    def sides(self) -> Sequence[str]:
+        return [s for s in SIDES if s != "oracle" or self.pairs["train"].oracle is not None]
+
+    def start(self) -> Tree:
+        """As the file has it."""
+        return self.pairs["train"].a.variables()
+
+    def step(self, side: str, state: Tree, batch: Batch) -> Stepped:
+        pair = self.pairs["train"]
+        runs: Side = getattr(pair, side)
+        runs.assign(state)
+        signature = self._model.signature(self._roles.train.key)
+        given = {signature.inputs[self._roles.train.argument]: batch.x, signature.inputs[self._roles.labels]: batch.y}
+        kept, _ = pair.kept(side, [given[i] for i in pair.graph.inputs])
+        gradients = {name: kept[i] for name, i in self.gradients.items() if i in kept}
+        return Stepped({"train": kept}, kept[self._loss], gradients, runs.variables())
+
+
+def _variables(graph: Subgraph) -> Iterator[tuple[str, Place]]:
+    """Each variable with the tensor that it is assigned, else with what is read of it."""
+    handles = _handles(graph)
+    for opcode, side, place in (("READ_VARIABLE", "outputs", 0), ("ASSIGN_VARIABLE", "inputs", 1)):
+        for n, o in enumerate(graph.operators):
+            if o.opcode == opcode and o.inputs[0] in handles:
+                yield handles[o.inputs[0]], Place("train", getattr(o, side)[place], n, o.name)
+
+
+def _read(graph: Subgraph) -> Iterator[tuple[str, int]]:
+    """Each variable with what is read of it."""
+    return ((name, place.tensor) for name, place in _variables(graph) if place.op == "READ_VARIABLE")
+
+
+def _handles(graph: Subgraph) -> dict[int, str]:
+    """Variables' names, by the tensor of their handles."""
+    return {
+        o.outputs[0]: handle_name(o.options.get("container"), o.options.get("shared_name"))
+        for o in graph.operators
+        if o.opcode == "VAR_HANDLE"
+    }

@@ -1,0 +1,43 @@
+"""What an update makes of gradients that are a little off: the operators behind some tensors, run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tflite_transfer.diagnostics.ours import NumpySide
+from tflite_transfer.reference.tflite.graph import Array
+
+_ROUNDING = 2.0**-23  # of a float32 result: two of its half units in the last place
+
+
+def spread(
+    side: NumpySide, kept: Mapping[int, Array], errors: Mapping[int, Array], wanted: Mapping[str, int]
+) -> dict[str, Array]:
+    """How far apart two float32 updates may leave the ``wanted`` tensors, by name, where others are off by ``errors``.
+
+    The oracle's update is run twice more, with these errors and with a rounding of every result, all one way and then
+    all the other way. Its quotients and differences say what becomes of them: Adam divides a gradient by its own size,
+    so that one which is nothing but rounding moves a parameter either way.
+    """
+    more, less = (_replayed(side, kept, {i: kept[i] + sign * e for i, e in errors.items()}, sign) for sign in (1, -1))
+    return {
+        name: np.abs(more[i] - less[i]) + np.abs(more[i] - kept[i]) + np.abs(less[i] - kept[i])
+        for name, i in wanted.items()
+    }
+
+
+def _replayed(
+    side: NumpySide, kept: Mapping[int, Array], changed: Mapping[int, Array], sign: int
+) -> Mapping[int, Array]:
+    """A run's tensors, ``kept``, with some ``changed``, and with them all that is computed of these."""
+    values, new = {**kept, **changed}, set(changed)
+    signs = np.random.default_rng(0)  # which results are rounded up
+    for number, operator in enumerate(side.graph.operators):
+        if new.intersection(operator.inputs) and not new.issuperset(operator.outputs):
+            for i, result in zip(operator.outputs, side.alone(number, values.__getitem__) or (), strict=False):
+                up = np.where(signs.random(result.shape) < 0.5, sign, -sign) * _ROUNDING
+                values[i] = result * (1 + up) if result.dtype.kind == "f" else result
+                new.add(i)
+    return values

@@ -1,0 +1,173 @@
+"""Training steps by two engines, side by side: every operator of a step, and what the step leaves.
+
+Each step runs on both sides and on the oracle. Forced, B and the oracle begin each step from A's state, so that what
+one step does wrong is seen by itself; else each goes on from its own, and drift shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from tflite_transfer.diagnostics import metrics, verdicts
+from tflite_transfer.diagnostics.findings import Finding
+from tflite_transfer.diagnostics.graphs import Pair, Runs, Tensors
+from tflite_transfer.diagnostics.replay import spread
+from tflite_transfer.diagnostics.sides import ORACLE
+from tflite_transfer.reference.tflite.graph import Array, Subgraph
+
+Tree = Mapping[str, Array]
+Values = tuple[Array, Array, Array | None]
+SIDES = ("a", "b", "oracle")
+
+
+class Batch(NamedTuple):
+    """Examples as the model takes them, and what they are."""
+
+    x: Array
+    y: Array
+
+
+class Place(NamedTuple):
+    """Where a quantity stands in A's graphs."""
+
+    part: str
+    tensor: int
+    operator: int | None
+    op: str
+
+
+def written(graph: Subgraph, part: str, tensor: int) -> Place:
+    """What writes a tensor."""
+    writers = [(n, o.name) for n, o in enumerate(graph.operators) if tensor in o.outputs]
+    return Place(part, tensor, *(writers[-1] if writers else (None, "input")))
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step of one side. ``maker`` is what made the state, if it was no graph."""
+
+    parts: Mapping[str, Tensors]
+    loss: Array
+    gradients: Tree
+    state: Tree  # new parameters and slots
+    maker: str | None = None
+
+
+class Training(Protocol):
+    """A model that trains, with two engines and the oracle."""
+
+    pairs: Mapping[str, Pair]  # by part, in the order of a step
+    parameters: Sequence[str]  # the other names of the state are slots
+    places: Mapping[tuple[str, str], Place]  # by kind and name
+    update: str  # the part that makes the new state of the gradients
+    gradients: Mapping[str, int]  # their tensors in it, by parameter
+    read: Mapping[str, int]  # the tensors in it of the old slots
+
+    def start(self) -> Tree:
+        """The first state."""
+        ...
+
+    def step(self, side: str, state: Tree, batch: Batch) -> Stepped:
+        """One step of ``a``, ``b`` or the ``oracle``."""
+        ...
+
+    def sides(self) -> Sequence[str]:
+        """Those of SIDES that there are."""
+        ...
+
+
+def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone: bool) -> Iterator[Finding]:
+    """Everything that the steps make, in its order."""
+    states = dict.fromkeys(training.sides(), training.start())
+    room: dict[str, Array] = {}  # what the state may be apart by now
+    for k, batch in enumerate(batches):
+        done = {side: training.step(side, _taken(training, side, states[side]), batch) for side in states}
+        for part, pair in training.pairs.items():
+            exact = done["oracle"].parts[part] if "oracle" in done else None
+            yield from pair.findings(Runs(done["a"].parts[part], done["b"].parts[part], exact), part, k, alone=alone)
+        before = states.get("oracle", states["a"])
+        room = _room(training, done, before, {} if forced else room)
+        yield from _quantities(training, done, room, k, alone=alone)
+        states = {side: done["a" if forced else side].state for side in states}
+
+
+def _taken(training: Training, side: str, state: Tree) -> Tree:
+    """A state in the side's own floats."""
+    engines = (*next(iter(training.pairs.values())).engines, ORACLE)
+    kind = np.float64 if engines[SIDES.index(side)] == ORACLE else np.float32
+    return {name: v.astype(kind) if v.dtype.kind == "f" else v for name, v in state.items()}
+
+
+def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: Mapping[str, Array]) -> dict[str, Array]:
+    """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update."""
+    if "oracle" not in done:
+        return {}
+    exact = done["oracle"]
+    errors = {
+        training.gradients[name]: _error([done[s].gradients[name] for s in ("a", "b")], exact.gradients[name])
+        for name in training.gradients
+    }
+    kept = exact.parts[training.update]
+    errors |= {i: np.zeros_like(kept[i]) for i in training.read.values()}
+    oracle = training.pairs[training.update].oracle
+    assert oracle is not None
+    wanted = {name: place.tensor for (kind, name), place in training.places.items() if kind in _STATE}
+    apart = spread(oracle, kept, errors, wanted)
+    return {
+        name: room.get(name, 0) + apart[name] + 2.0**-20 * (np.abs(exact.state[name]) + np.abs(before[name]))
+        for name in apart
+        if exact.state[name].dtype.kind == "f"
+    }
+
+
+def _error(found: Sequence[Array], exact: Array) -> Array:
+    """How far gradients may be off: four times what they are, or as far as any of their tensor."""
+    off = np.max([np.abs(g - exact) for g in found], axis=0)
+    return np.maximum(4 * off, off.max(initial=0)) + 2.0**-22 * np.abs(exact).max(initial=0)
+
+
+def _quantities(
+    training: Training, done: Mapping[str, Stepped], room: Tree, step: int, *, alone: bool
+) -> Iterator[Finding]:
+    """Loss, gradients, parameters and slots. What operators made is judged there, if these are ``alone``."""
+    makers = [stepped.maker for side, stepped in done.items() if side != "oracle" and stepped.maker]
+    maker = makers[0] if makers else None
+    engines = next(iter(training.pairs.values())).engines
+    for kind, name, values in _values(training, done):
+        place = training.places[kind, name]
+        if maker is not None and kind != "gradient":
+            place = Place("kernel", place.tensor, None, maker)
+        a, b, exact = values
+        found = metrics.difference(a, b, allowed=room.get(name) if kind in _STATE else None, exact=exact)
+        far = verdicts.from_oracle(a, b, exact)
+        judged = not alone or (maker is not None and kind == "loss")
+        fault = verdicts.unlike(a, b, engines)
+        if fault is None and kind in _STATE:
+            fault = verdicts.of_a_state(found, far)
+        elif fault is None:
+            fault = verdicts.of_a_run(found, far if judged else None)
+        yield Finding(
+            kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
+            None, found, far, fault,
+        )  # fmt: skip
+
+
+_STATE = ("parameter", "slot")
+
+
+def _values(training: Training, done: Mapping[str, Stepped]) -> Iterator[tuple[str, str, Values]]:
+    """Kind, name, and the values in A, B and the oracle, of what both have."""
+    a, b, exact = done["a"], done["b"], done.get("oracle")
+    yield "loss", "loss", (a.loss, b.loss, None if exact is None else exact.loss)
+    for name in (n for n in a.gradients if n in b.gradients):
+        yield "gradient", name, (a.gradients[name], b.gradients[name], exact and exact.gradients[name])
+    for name in (n for n in a.state if n in b.state and (_kind(training, n), n) in training.places):
+        yield _kind(training, name), name, (a.state[name], b.state[name], exact and exact.state[name])
+
+
+def _kind(training: Training, name: str) -> str:
+    return "parameter" if name in training.parameters else "slot"
