@@ -1,6 +1,7 @@
 """What was found, as node data for Google's Model Explorer, which colours a .tflite's operators by it.
 
-https://github.com/google-ai-edge/model-explorer/wiki/2.-User-Guide#custom-node-data: graph id -> results by node id. Its
+https://github.com/google-ai-edge/model-explorer/blob/main/src/server/package/src/model_explorer/node_data_builder.py has
+the format: graph id -> results by node id. Its
 adapter of .tflite files calls a graph by its sub-graph's name, and a node by its operator's number.
 """
 
