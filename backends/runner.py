@@ -51,10 +51,16 @@ class LiteRTRunner:
     """LiteRT behind the face of ``reference.Interpreter``: the same file, the same checks before it runs."""
 
     def __init__(
-        self, source: Path | bytes, num_threads: int | None = None, *, resize: bool = False, **options: Any
+        self,
+        source: Path | bytes,
+        num_threads: int | None = None,
+        *,
+        resize: bool = False,
+        name: str = "the model",
+        **options: Any,
     ) -> None:
-        """``options``: further ones of LiteRT's interpreter."""
-        content, name = (source, "the model") if isinstance(source, bytes) else (_content(source), source.name)
+        """``name``: what errors call bytes; ``options``: further ones of LiteRT's interpreter."""
+        content, name = (source, name) if isinstance(source, bytes) else (_content(source), source.name)
         self.model = read(content, name)
         verify(self.model)
         self._runners: dict[str, Any] = {}

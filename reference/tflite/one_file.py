@@ -136,10 +136,15 @@ def one_file(content: bytes, source: str = "the model") -> OneFile:
     )
 
 
+def trains(model: Model) -> bool:
+    """Has it the signatures of a training model?"""
+    return {"train", "infer"} <= {s.key for s in model.signatures}
+
+
 def roles_of(model: Model) -> Roles:
     """Find the signatures by their names. Raises ModelError for a file that is no training model."""
     signatures = {s.key: s for s in model.signatures}
-    if not {"train", "infer"} <= signatures.keys():
+    if not trains(model):
         raise ModelError(
             f"{model.source} is no training model: it has the signatures {sorted(signatures) or 'none'}, and one has "
             "train and infer. make-trainable makes one of a network."

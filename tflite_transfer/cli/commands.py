@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from tflite_transfer import __version__
+from tflite_transfer.cli.compare import compare
 from tflite_transfer.cli.convert import convert
 from tflite_transfer.cli.evaluate import evaluate
 from tflite_transfer.cli.export import export
 from tflite_transfer.cli.inspect import inspect
 from tflite_transfer.cli.make_trainable import make_trainable
-from tflite_transfer.cli.output import INTERRUPTED, InterruptError
+from tflite_transfer.cli.output import INTERRUPTED, CouldNotRunError, InterruptError
 from tflite_transfer.cli.predict import predict
 from tflite_transfer.cli.run import run
 from tflite_transfer.cli.train import train
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (convert, make_trainable, train, predict, evaluate, export, inspect, run):
+for command in (convert, make_trainable, train, predict, evaluate, export, inspect, run, compare):
     app.command(context_settings=_SETTINGS)(command)
 
 convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -71,7 +72,7 @@ def run_command(application: typer.Typer, name: str) -> int:
         return INTERRUPTED
     except TransferError as e:
         print(f"{name}: error: {e}", file=sys.stderr)
-        return 2 if isinstance(e, OptionError | OutputExistsError) else 1
+        return 2 if isinstance(e, OptionError | OutputExistsError) else 3 if isinstance(e, CouldNotRunError) else 1
     except OSError as e:  # what nobody expected: a folder that may not be read, a name that is too long
         where = "" if e.filename is None else f"{e.filename}: "
         print(f"{name}: error: {where}{e.strerror or e}", file=sys.stderr)

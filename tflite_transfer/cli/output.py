@@ -21,6 +21,10 @@ class InterruptError(TransferError):
     """Ctrl-C ended a job; the message says what was saved."""
 
 
+class CouldNotRunError(TransferError):
+    """What was to be compared could not be run; the command line's exit code is 3."""
+
+
 def report(result: dict[str, Any], text: Iterable[str], *, as_json: bool, json_out: Path | None) -> None:
     """Write a result's JSON to a file if asked; and print it with ``--json``, else the lines of text, in any case.
 

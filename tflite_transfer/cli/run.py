@@ -11,17 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from tflite_transfer.cli import options
+from tflite_transfer.cli.arrays import Inputs, arrays, paths
 from tflite_transfer.cli.output import check_outputs, report
-from tflite_transfer.reference.tflite.errors import DataError, OptionError
+from tflite_transfer.reference.tflite.errors import OptionError
 
 
 def run(
     file: Annotated[Path, typer.Argument(help="A .tflite.", show_default=False)],
     signature: Annotated[str | None, typer.Option("--signature", help="Which one; by default the only one.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=FILE.npy", help="An argument's value; once for each argument."),
-    ] = None,
+    inputs: Inputs = None,
     output: Annotated[Path | None, typer.Option("--output", help="A folder for the results, as NAME.npy.")] = None,
     resize: Annotated[
         bool, typer.Option("--resize", help="Take inputs of other sizes than the file's, where its operators can.")
@@ -32,7 +30,7 @@ def run(
     json_out: options.JsonOut = None,
 ) -> None:
     """Run FILE once and print what it gives."""
-    check_outputs({"--json_out": json_out}, [file, *_paths(inputs or [])])
+    check_outputs({"--json_out": json_out}, [file, *paths(inputs or [])])
     if output is not None:
         _check_output(output)
     from tflite_transfer.backends.runner import open_runner
@@ -50,7 +48,7 @@ def run(
         )
     key = signature if signature is not None or not model.signatures else model.signatures[0].key
     wanted = names(model, key)
-    given = _arrays(inputs or [])
+    given = arrays(inputs or [])
     if set(given) != set(wanted.inputs):
         raise OptionError(f"{file} takes --input for each of {sorted(wanted.inputs)}, and was given {sorted(given)}.")
     results = open_runner(backend, file, num_threads, resize=resize).run(key, **given)
@@ -65,30 +63,6 @@ def _check_output(folder: Path) -> None:
     there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         raise OptionError(f"--output {folder} must name a folder that can be written, but {there} is none.")
-
-
-def _paths(words: list[str]) -> list[Path]:
-    return [Path(word.partition("=")[2]) for word in words]
-
-
-def _arrays(words: list[str]) -> dict[str, Any]:
-    """NAME=FILE.npy -> arrays by name."""
-    import numpy as np
-
-    found = {}
-    for word in words:
-        name, equals, path = word.partition("=")
-        if not (name and equals and path):
-            raise OptionError(f"--input {word} must be NAME=FILE.npy.")
-        if name in found:
-            raise OptionError(f"--input names {name} more than once.")
-        try:
-            with Path(path).open("rb") as file:
-                found[name] = np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, ValueError, MemoryError) as e:
-            why = (getattr(e, "strerror", None) or str(e)).rstrip(".")
-            raise DataError(f"{path} cannot be read as a .npy file: {why}.") from e
-    return found
 
 
 def _save(folder: Path, results: dict[str, Any]) -> None:

@@ -10,20 +10,20 @@ import numpy as np
 from tflite_transfer.backends.numpy import NumpyBackend, recognize
 from tflite_transfer.diagnostics.graphs import Pair
 from tflite_transfer.diagnostics.sides import Source
-from tflite_transfer.diagnostics.training import SIDES, Batch, Stepped, Tree, written
+from tflite_transfer.diagnostics.training import SIDES, Batch, Stepped, Training, Tree, written
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import BundleError
 
 _PARTS = ("train_head", "optimizer")
 
 
-class FiveFiles:
+class FiveFiles(Training):
     """See ``Training``. The engine ``numpy`` trains by its kernels where it recognises the files, as its backend."""
 
     update = "optimizer"
 
     def __init__(self, engines: tuple[str, str], bundles: tuple[Bundle, Bundle]) -> None:
-        one, other = bundles
+        one = bundles[0]
         states = [{**b.parameters, **b.slots} for b in bundles]
         if states[0] != states[1]:
             raise BundleError(f"the models must have the same parameters and slots, but have {states[0]}, {states[1]}.")
@@ -35,15 +35,13 @@ class FiveFiles:
         n = len(self.parameters)
         self.gradients: Mapping[str, int] = dict(zip(self.parameters, optimizer.inputs[n : 2 * n], strict=True))
         self.read: Mapping[str, int] = dict(zip(one.slots, optimizer.inputs[2 * n :], strict=True))
-        self.places = {("loss", "loss"): written(head, "train_head", head.outputs[0])}
+        places = {("loss", "loss"): written(head, "train_head", head.outputs[0])}
         for name, i in zip(self.parameters, head.outputs[1:], strict=True):
-            self.places["gradient", name] = written(head, "train_head", i)
+            places["gradient", name] = written(head, "train_head", i)
         for name, i in zip(self._state, optimizer.outputs, strict=True):
             kind = "parameter" if name in self.parameters else "slot"
-            self.places[kind, name] = written(optimizer, "optimizer", i)
-
-    def sides(self) -> Sequence[str]:
-        return [s for s in SIDES if s != "oracle" or all(p.oracle is not None for p in self.pairs.values())]
+            places[kind, name] = written(optimizer, "optimizer", i)
+        self.places = places
 
     def start(self) -> Tree:
         return start_of(self._bundles[0])

@@ -19,7 +19,7 @@ from tflite_transfer.reference.tflite.writer import write
 _RESOLVERS = {"tflite-ref": "BUILTIN_REF"}  # the others: what LiteRT chooses
 
 
-def runner(content: bytes, engine: str) -> LiteRTRunner:
+def runner(content: bytes, engine: str, name: str) -> LiteRTRunner:
     """LiteRT that keeps every tensor, with one thread, which always adds in the same order. Raises ModelError."""
     interpreter_class()  # says what to install
     from ai_edge_litert.interpreter import OpResolverType
@@ -29,6 +29,7 @@ def runner(content: bytes, engine: str) -> LiteRTRunner:
         return LiteRTRunner(
             content,
             1,
+            name=name,
             experimental_op_resolver_type=OpResolverType[_RESOLVERS.get(engine, "AUTO")],
             experimental_preserve_all_tensors=True,
         )
@@ -37,20 +38,20 @@ def runner(content: bytes, engine: str) -> LiteRTRunner:
 class LiteRTSide:
     """See ``Side``."""
 
-    def __init__(self, engine: str, source: Source, key: str | None = None) -> None:
-        self.engine, self._source, self._key = engine, source, key
-        self._names = names(source.model, key)
+    def __init__(self, engine: str, source: Source) -> None:
+        self.engine, self._source = engine, source
+        self._names = names(source.model, source.key)
         self.graph: Subgraph = source.model.subgraphs[self._names.subgraph]
         self._fixed = depends_on_nothing(self.graph)
-        self._runner = runner(source.content, engine)
+        self._runner = runner(source.content, engine, source.name)
         self.variables, self.assign = self._runner.variables, self._runner.assign
 
     def run(self, values: Sequence[Array]) -> Mapping[int, Array]:
-        if self._key is None:
+        if self._source.key is None:
             _call(self._runner, values, self._source.name)
         else:
             by_number = dict(zip(self.graph.inputs, values, strict=True))
-            self._runner.run(self._key, **{name: by_number[i] for name, i in self._names.inputs.items()})
+            self._runner.run(self._source.key, **{name: by_number[i] for name, i in self._names.inputs.items()})
         lost, found = unwritten(self.graph, self.engine), dict(zip(self.graph.inputs, values, strict=True))
         for i in (i for operator in self.graph.operators for i in operator.outputs):
             if i not in lost and self.graph.tensors[i].type not in ("RESOURCE", "VARIANT"):
@@ -62,7 +63,7 @@ class LiteRTSide:
         if not has_meaning_alone(self.graph, operator):
             return None
         model, given = single(self.graph, number, read, self._fixed)
-        return tuple(_call(runner(write(model), self.engine), given, model.source))
+        return tuple(_call(runner(write(model), self.engine, model.source), given, model.source))
 
 
 def unwritten(graph: Subgraph, engine: str) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tflite_transfer.diagnostics.graphs import Pair
 from tflite_transfer.diagnostics.sides import Side, Source
-from tflite_transfer.diagnostics.training import SIDES, Batch, Place, Stepped, Tree, written
+from tflite_transfer.diagnostics.training import Batch, Place, Stepped, Training, Tree, written
 from tflite_transfer.reference.memory import handle_name
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Subgraph
@@ -15,7 +15,7 @@ from tflite_transfer.reference.tflite.one_file import OneFile
 _GRADIENT = "gradient/"  # so the converter calls a parameter's gradient
 
 
-class InOneFile:
+class InOneFile(Training):
     """See ``Training``."""
 
     update = "train"
@@ -27,27 +27,24 @@ class InOneFile:
                 f"the models must have the same parameters, but have {sorted(one.parameters)} and "
                 f"{sorted(other.parameters)}."
             )
-        sources = [Source(m.content, m.model) for m in models]
+        first, second = (Source(m.content, m.model, one.roles.train.key) for m in models)
         self._roles, self._model = one.roles, one
-        pair = Pair(engines, (sources[0], sources[0] if one is other else sources[1]), one.roles.train.key)
+        pair = Pair(engines, (first, first if one is other else second))
         self.pairs = {"train": pair}
         self.parameters: Sequence[str] = tuple(one.parameters)
         graph = pair.graph
-        self.places = {("loss", "loss"): written(graph, "train", self._loss)}
+        places = {("loss", "loss"): written(graph, "train", self._loss)}
         for name, place in _variables(graph):
-            self.places["parameter" if name in self.parameters else "slot", name] = place
+            places["parameter" if name in self.parameters else "slot", name] = place
         self.read: Mapping[str, int] = {n: i for n, i in _read(graph) if n not in self.parameters}
         named = {t.name: i for i, t in enumerate(graph.tensors)}
         found = {name: named[_GRADIENT + name] for name in self.parameters if _GRADIENT + name in named}
         self.gradients: Mapping[str, int] = found
-        self.places |= {("gradient", name): written(graph, "train", i) for name, i in found.items()}
+        self.places = places | {("gradient", name): written(graph, "train", i) for name, i in found.items()}
 
     @property
     def _loss(self) -> int:
         return self._model.signature(self._roles.train.key).outputs[self._roles.train.result]
-
-    def sides(self) -> Sequence[str]:
-        return [s for s in SIDES if s != "oracle" or self.pairs["train"].oracle is not None]
 
     def start(self) -> Tree:
         """As the file has it."""

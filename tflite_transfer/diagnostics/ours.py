@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-import numpy as np
-
 from tflite_transfer.diagnostics.bounds import Call
-from tflite_transfer.diagnostics.sides import ORACLE, Read
+from tflite_transfer.diagnostics.sides import ORACLE, Read, Source
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.plan import Plan
 from tflite_transfer.reference.signatures import names
 from tflite_transfer.reference.step import Step, execute
-from tflite_transfer.reference.tflite.graph import Array, Model, Subgraph
+from tflite_transfer.reference.tflite.graph import Array, Subgraph
 
 
 class NumpySide:
     """See ``Side``."""
 
-    def __init__(self, engine: str, model: Model, key: str | None = None) -> None:
-        self.engine, self._model = engine, model
+    def __init__(self, engine: str, source: Source) -> None:
+        self.engine, self._model = engine, source.model
         precision = "float64" if engine == ORACLE else "file"
-        self._interpreter = Interpreter(model, jit=engine == "numpy", precision=precision)
-        self._number = names(model, key).subgraph
+        self._interpreter = Interpreter(source.model, jit=engine == "numpy", precision=precision)
+        self._number = names(source.model, source.key).subgraph
         self.plan: Plan = self._interpreter.plans[self._number]
 
     @property
@@ -47,7 +45,7 @@ class NumpySide:
             if told.subgraph == self._number:
                 outputs = graph.operators[told.number].outputs
                 made = zip(outputs, told.outputs.values(), strict=True)
-                found.update((i, value) for i, value in made if isinstance(value, np.ndarray | np.generic))
+                found.update((i, value) for i, value in made if hasattr(value, "dtype"))  # no variable's handle
         return found
 
     def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:

@@ -25,10 +25,14 @@ ORACLE = "numpy-float64"
 
 @dataclass(frozen=True)
 class Source:
-    """A file: its bytes, which LiteRT takes, and what they say."""
+    """A function in a file: the file's bytes, which LiteRT takes, what they say, and a signature's key.
+
+    With None it is the main sub-graph.
+    """
 
     content: bytes
     model: Model
+    key: str | None = None
 
     @property
     def name(self) -> str:
@@ -74,15 +78,12 @@ def check_engine(option: str, engine: str) -> None:
         raise OptionError(f"{option} must be one of {', '.join(ENGINES)}, but is {engine!r}.")
 
 
-def open_side(engine: str, source: Source, key: str | None = None) -> Side:
-    """The engine, ready to run a signature of a file; with None its main sub-graph.
-
-    Raises ModelError, MissingExtraError where LiteRT is not installed.
-    """
+def open_side(engine: str, source: Source) -> Side:
+    """The engine, ready. Raises ModelError, MissingExtraError where LiteRT is not installed."""
     if is_litert(engine):
         from tflite_transfer.diagnostics.litert import LiteRTSide
 
-        return LiteRTSide(engine, source, key)
+        return LiteRTSide(engine, source)
     from tflite_transfer.diagnostics.ours import NumpySide
 
-    return NumpySide(engine, source.model, key)
+    return NumpySide(engine, source)

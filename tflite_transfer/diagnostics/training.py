@@ -6,9 +6,10 @@ one step does wrong is seen by itself; else each goes on from its own, and drift
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Stepped:
     maker: str | None = None
 
 
-class Training(Protocol):
+class Training(ABC):
     """A model that trains, with two engines and the oracle."""
 
     pairs: Mapping[str, Pair]  # by part, in the order of a step
@@ -67,22 +68,29 @@ class Training(Protocol):
     gradients: Mapping[str, int]  # their tensors in it, by parameter
     read: Mapping[str, int]  # the tensors in it of the old slots
 
+    @abstractmethod
     def start(self) -> Tree:
         """The first state."""
-        ...
 
+    @abstractmethod
     def step(self, side: str, state: Tree, batch: Batch) -> Stepped:
         """One step of ``a``, ``b`` or the ``oracle``."""
-        ...
 
+    @property
+    def engines(self) -> tuple[str, str]:
+        """A's and B's."""
+        return next(iter(self.pairs.values())).engines
+
+    @property
     def sides(self) -> Sequence[str]:
         """Those of SIDES that there are."""
-        ...
+        known = all(pair.oracle is not None for pair in self.pairs.values())
+        return SIDES if known else SIDES[:2]
 
 
 def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone: bool) -> Iterator[Finding]:
     """Everything that the steps make, in its order."""
-    states = dict.fromkeys(training.sides(), training.start())
+    states = dict.fromkeys(training.sides, training.start())
     room: dict[str, Array] = {}  # what the state may be apart by now
     for k, batch in enumerate(batches):
         done = {side: training.step(side, _taken(training, side, states[side]), batch) for side in states}
@@ -97,14 +105,14 @@ def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone
 
 def _taken(training: Training, side: str, state: Tree) -> Tree:
     """A state in the side's own floats."""
-    engines = (*next(iter(training.pairs.values())).engines, ORACLE)
+    engines = (*training.engines, ORACLE)
     kind = np.float64 if engines[SIDES.index(side)] == ORACLE else np.float32
     return {name: v.astype(kind) if v.dtype.kind == "f" else v for name, v in state.items()}
 
 
 def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: Mapping[str, Array]) -> dict[str, Array]:
     """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update."""
-    if "oracle" not in done:
+    if "oracle" not in done or not training.gradients:
         return {}
     exact = done["oracle"]
     errors = {
@@ -136,7 +144,6 @@ def _quantities(
     """Loss, gradients, parameters and slots. What operators made is judged there, if these are ``alone``."""
     makers = [stepped.maker for side, stepped in done.items() if side != "oracle" and stepped.maker]
     maker = makers[0] if makers else None
-    engines = next(iter(training.pairs.values())).engines
     for kind, name, values in _values(training, done):
         place = training.places[kind, name]
         if maker is not None and kind != "gradient":
@@ -145,7 +152,7 @@ def _quantities(
         found = metrics.difference(a, b, allowed=room.get(name) if kind in _STATE else None, exact=exact)
         far = verdicts.from_oracle(a, b, exact)
         judged = not alone or (maker is not None and kind == "loss")
-        fault = verdicts.unlike(a, b, engines)
+        fault = verdicts.unlike(a, b, training.engines)
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
         elif fault is None:

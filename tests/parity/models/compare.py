@@ -38,8 +38,8 @@ class Pair(NamedTuple):
 def pairs(content: bytes, x: Array, resolver: str, *, jit: bool) -> Iterator[Pair]:
     """All tensors of the main graph that LiteRT keeps, in the order in which they are made."""
     source = Source(content, read(content))
-    mine, theirs = NumpySide("numpy" if jit else "numpy-nojit", source.model), LiteRTSide(ENGINES[resolver], source)
-    graph, plain = mine.graph, NumpySide("numpy-nojit", source.model)
+    mine, theirs = NumpySide("numpy" if jit else "numpy-nojit", source), LiteRTSide(ENGINES[resolver], source)
+    graph, plain = mine.graph, NumpySide("numpy-nojit", source)
     ours, kept = mine.run([x]), theirs.run([x])
     for i, y in zip(graph.outputs, Interpreter(content, jit=jit).call(x), strict=True):
         np.testing.assert_array_equal(y, ours[i], "a run gives what a trace tells")

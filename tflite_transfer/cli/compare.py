@@ -1,0 +1,115 @@
+"""``compare``: why do the numbers of two runs differ, and where first? Exit codes: 0 they agree, 1 they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tflite_transfer.cli import options
+from tflite_transfer.cli.arrays import Inputs, arrays, paths
+from tflite_transfer.cli.findings import table
+from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_outputs, report
+from tflite_transfer.reference.tflite.errors import OptionError, TransferError
+
+if TYPE_CHECKING:
+    from tflite_transfer.diagnostics import Comparison, Finding
+
+LINES = 20  # of the table; --json has them all
+_ENGINE = "numpy|numpy-nojit|numpy-float64|tflite|tflite-ref|tflite-xnnpack"
+
+
+def compare(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A .tflite, a training model in one file, or a folder of five.")
+    ],
+    against: Annotated[Path | None, typer.Option("--against", help="A second model; by default the same.")] = None,
+    a: Annotated[str, typer.Option("--a", metavar=_ENGINE, help="What runs MODEL.")] = "tflite",
+    b: Annotated[str, typer.Option("--b", metavar=_ENGINE, help="What runs the other.")] = "numpy",
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DATA_DIR", help="Images to run on: a folder with one a class.")
+    ] = None,
+    inputs: Inputs = None,
+    random: Annotated[int | None, typer.Option("--random", metavar="SEED", help="Random inputs; 0 by default.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Training steps, 3 by default; 0 runs the model forward alone.")
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            metavar="isolated|cumulative|teacher_forced",
+            help="Each operator on the other run's inputs, which is the default of a forward run; whole runs alone; "
+            "or isolated with each step from A's state, which is the default where something trains.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    json_out: options.JsonOut = None,
+) -> None:
+    """Run MODEL by two engines, or two models, and tell how far each tensor is apart, and where they part first.
+
+    Exit code 0: they agree, as far as float32 can tell; 1: they differ; 2: usage; 3: they could not be run.
+    """
+    check_outputs({"--json_out": json_out}, [model, against, *paths(inputs or [])])
+    if sum(x is not None for x in (data, inputs, random)) > 1:
+        raise OptionError("--data, --input and --random exclude each other.")
+    found = _compared(model, against, a, b, data, inputs, random, steps, mode)
+    from tflite_transfer.diagnostics.record import record
+
+    report(record(found), _text(found), as_json=as_json, json_out=json_out)
+    raise typer.Exit(0 if found.agrees else 1)
+
+
+def _compared(
+    model: Path,
+    against: Path | None,
+    a: str,
+    b: str,
+    data: Path | None,
+    inputs: list[str] | None,
+    random: int | None,
+    steps: int | None,
+    mode: str | None,
+) -> Comparison:
+    """Raises OptionError, or CouldNotRunError for all else."""
+    from tflite_transfer.cli.compiling import tell_of_compiling
+    from tflite_transfer.cli.examples import examples
+    from tflite_transfer.diagnostics import compare as compared
+
+    for engine in (a, b):
+        tell_of_compiling(engine)
+    try:
+        given = arrays(inputs) if inputs else None if data is None else examples(model, data)
+        return compared(model, against, a=a, b=b, inputs=given, seed=random or 0, steps=steps, mode=mode)
+    except (OptionError, InterruptError):
+        raise
+    except TransferError as e:
+        raise CouldNotRunError(str(e)) from e
+
+
+def _text(found: Comparison) -> Iterator[str]:
+    """The table, worst first; then where the two part first, and the verdict."""
+    yield from table(found.worst_first[:LINES])
+    if len(found.findings) > LINES:
+        yield f"... and {len(found.findings) - LINES} more tensors, which --json has too"
+    yield from (f"unmatched: {line}" for line in found.unmatched)
+    if found.first is not None:
+        yield from _first(found.first)
+    a, b = found.a, found.b
+    models = a.model if a.model == b.model else f"{a.model} and {b.model}"
+    steps = f", {found.steps} training steps" if found.steps else ""
+    wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
+    verdict = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
+    yield f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {verdict}"
+
+
+def _first(finding: Finding) -> Iterator[str]:
+    """Where, why, and the element that shows it."""
+    yield f"first: {finding.place}: {finding.fault}"
+    worst = finding.worst
+    if worst is not None:
+        nearer = {"a": ", A is nearer", "b": ", B is nearer", None: ""}[worst.nearer]
+        exact = "" if worst.exact is None else f", float64 {worst.exact:.9g}{nearer}"
+        yield f"       at {list(worst.index)}: A {worst.a:.9g}, B {worst.b:.9g}{exact}"

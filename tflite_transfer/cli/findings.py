@@ -1,0 +1,48 @@
+"""Findings as a table for the terminal: one line each."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tflite_transfer.diagnostics import Finding
+
+_WIDTH = 140  # where there is no terminal
+COLUMNS = ("", "step", "part", "operator", "tensor", "max abs", "max rel", "max ULP", "SNR dB", "of allowed")
+
+
+def table(findings: Iterable[Finding]) -> Iterator[str]:
+    """The lines of a table; what does not fit is cut."""
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="")
+    for name in COLUMNS:
+        right = name in COLUMNS[5:] or name == "step"
+        made.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for finding in findings:
+        made.add_row(*_cells(finding))
+    console = Console(width=shutil.get_terminal_size((_WIDTH, 24)).columns, color_system=None, markup=False)
+    with console.capture() as shown:
+        console.print(made)
+    return (line.rstrip() for line in shown.get().splitlines())
+
+
+def _cells(finding: Finding) -> Iterator[str]:
+    found = finding.difference
+    yield "ok" if finding.agrees else "differs"
+    yield "" if finding.step is None else str(finding.step)
+    yield finding.part
+    yield finding.op if finding.operator is None else f"{finding.operator} {finding.op}"
+    yield finding.name if finding.kind == "tensor" else f"{finding.kind} {finding.name}"
+    if found is None:
+        yield from ("", "", "", "", "")
+        return
+    yield f"{found.max_abs:.2g}"
+    yield f"{found.max_rel:.2g}"
+    yield "" if found.max_ulp is None else f"{found.max_ulp:.0f}"
+    yield "equal" if math.isinf(found.snr) and found.snr > 0 else f"{found.snr:.0f}"
+    yield "" if found.share is None else f"{found.share:.2g}"
