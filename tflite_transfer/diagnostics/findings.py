@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tflite_transfer.diagnostics.single import Cut
 from tflite_transfer.reference.tflite.graph import Array, Subgraph
 
 DECADES = tuple(range(-9, 1))  # of a histogram: |a - b| / max|a| below 10^-9, 10^-8, ... 10^0, and from there on
@@ -81,6 +82,7 @@ class Finding:
     from_oracle: tuple[float, float] | None = None  # A's and B's relative distance: |x - exact| / |exact|, in norms
     fault: str | None = None  # why the two differ; None where they agree
     heat: Array | None = field(default=None, compare=False, repr=False)  # (H, W) largest |a - b| of an image's channels
+    cut: Cut | None = field(default=None, compare=False, repr=False)  # of the first that differ
 
     @property
     def agrees(self) -> bool:
@@ -134,6 +136,11 @@ class Comparison:
     def first(self) -> Finding | None:
         """Where the two part first."""
         return next(iter(self.faults), None)
+
+    @property
+    def cut(self) -> Cut | None:
+        """The first operator that differs and can be run by itself."""
+        return next((f.cut for f in self.faults if f.cut is not None), None)
 
     @property
     def agrees(self) -> bool:

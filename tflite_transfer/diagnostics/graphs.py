@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tflite_transfer.diagnostics import metrics, verdicts
 from tflite_transfer.diagnostics.bounds import inputs_in_8_bits
@@ -12,6 +12,7 @@ from tflite_transfer.diagnostics.matching import Matching, matched
 from tflite_transfer.diagnostics.ours import NumpySide
 from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.sides import ORACLE, Read, Side, Source, is_litert, open_side
+from tflite_transfer.diagnostics.single import Cut, cut
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.step import Step
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -43,7 +44,7 @@ class Pair:
         self.oracle = _oracle(sources[0], [self.a, *([self.b] if sources[0] is sources[1] else [])])
         self.matching: Matching = matched(self.graph, self.b.graph)
         self._in_a = {theirs: ours for ours, theirs in self.matching.tensors.items()}
-        self._b_is_fed = _fed(engines) == 1
+        self._b_is_fed, self._has_cut = _fed(engines) == 1, False
 
     @property
     def graph(self) -> Subgraph:
@@ -72,7 +73,8 @@ class Pair:
                 isolated = self._isolated(bound, runs) if alone else {}
                 for i in bound.operator.outputs:
                     if i in runs.a and i in runs.b:
-                        yield self._finding(bound, i, runs, isolated.get(i), part, step)
+                        found = self._finding(bound, i, runs, isolated.get(i), part, step)
+                        yield replace(found, cut=self._cut(bound, runs)) if found.fault and i in isolated else found
 
     def _finding(
         self, bound: Step, i: int, runs: Runs, isolated: Difference | str | None, part: str, step: int | None
@@ -94,13 +96,24 @@ class Pair:
             metrics.heat(a, b) if a.shape == b.shape else None,
         )  # fmt: skip
 
+    def _cut(self, bound: Step, runs: Runs) -> Cut | None:
+        """The operator by itself on what the fed side is given; of the first that differs alone, others being many."""
+        if self._has_cut:
+            return None
+        self._has_cut, read = True, self._read(runs)
+        graphs = [(self.graph, bound.number, read)]
+        if self.b.graph is not self.graph:
+            graphs.append((self.b.graph, self.matching.operators[bound.number], lambda j: read(self._in_a[j])))
+        return cut(graphs, self.engines)
+
+    def _read(self, runs: Runs) -> Read:
+        """The values that the fed side is given: those of the other one, by their numbers in A."""
+        theirs, own = (runs.a, runs.b) if self._b_is_fed else (runs.b, runs.a)
+        return lambda i: theirs[i] if i in theirs else self.plain.fixed[i] if i in self.plain.fixed else own[i]
+
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         """By output: how far the fed side's result is from the other run's, on that run's inputs; or why not at all."""
-        theirs, own = (runs.a, runs.b) if self._b_is_fed else (runs.b, runs.a)
-
-        def read(i: int) -> Array:
-            return theirs[i] if i in theirs else self.plain.fixed[i] if i in self.plain.fixed else own[i]
-
+        theirs, read = runs.a if self._b_is_fed else runs.b, self._read(runs)
         try:
             results = self._alone(bound.number, read)
         except ModelError as e:

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tflite_transfer.diagnostics.sides import Read
-from tflite_transfer.diagnostics.single import depends_on_nothing, single
+from tflite_transfer.diagnostics.single import Cut
 from tflite_transfer.reference.atomic import write_atomically
-from tflite_transfer.reference.tflite.graph import Array, Subgraph
-from tflite_transfer.reference.tflite.writer import write
+from tflite_transfer.reference.tflite.graph import Array
 
 _SCRIPT = """\
 import numpy as np
 from tflite_transfer.diagnostics import compare
 print(*(f"{{f.place}}: {{f.fault}}" for f in compare({files}, {engines}, inputs={inputs}).faults), sep="\\n")
 """
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One operator by itself: its .tflite, another one where B is another file, and what its inputs are given."""
-
-    files: tuple[bytes, ...]
-    inputs: tuple[Array, ...]
-    engines: tuple[str, str]
-
-
-def cut(graphs: Sequence[tuple[Subgraph, int, Read]], engines: tuple[str, str]) -> Cut:
-    """Operator n of A's graph, and of B's if that is another, on what ``read`` gives for its inputs."""
-    made = [single(graph, number, read, depends_on_nothing(graph)) for graph, number, read in graphs]
-    return Cut(tuple(write(model) for model, _ in made), tuple(made[0][1]), engines)
 
 
 def save_repro(found: Cut, folder: Path) -> list[Path]:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from tflite_transfer.diagnostics.sides import Read
 from tflite_transfer.reference.binding import kernel_of, parameters
 from tflite_transfer.reference.tflite.graph import Array, Model, Operator, Signature, Subgraph, Tensor
 from tflite_transfer.reference.tflite.splice import prune
+from tflite_transfer.reference.tflite.writer import write
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An operator as files of their own: A's, and B's if that is another; and what their inputs are given."""
+
+    files: tuple[bytes, ...]
+    inputs: tuple[Array, ...]
+    engines: tuple[str, str]
+
+
+def cut(graphs: Sequence[tuple[Subgraph, int, Read]], engines: tuple[str, str]) -> Cut:
+    """Operator n of A's graph, and of B's if that is another, on what ``read`` gives for its inputs."""
+    made = [single(graph, number, read, depends_on_nothing(graph)) for graph, number, read in graphs]
+    return Cut(tuple(write(model) for model, _ in made), tuple(made[0][1]), engines)
 
 
 def has_meaning_alone(graph: Subgraph, operator: Operator) -> bool:
