@@ -21,7 +21,8 @@ def record(found: Comparison) -> dict[str, Any]:
 
 
 def _finding(found: Finding) -> dict[str, Any]:
-    kept = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in ("heat", "cut", "isolated", "cumulative")}
+    others = ("heat", "cut", "isolated", "cumulative")
+    kept = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in others}
     return {**kept, "isolated": _difference(found.isolated), "cumulative": _difference(found.cumulative)}
 
 

@@ -75,15 +75,14 @@ def test_the_gradient_is_what_a_step_goes_along(model: object) -> None:
         np.testing.assert_allclose(stepped.after[p], values[p] - 0.25 * stepped.gradients[p], rtol=1e-14)
 
 
-def test_data_may_be_given(tmp_path: Path) -> None:
-    from tflite_transfer.diagnostics.gradients.steps import Batch
-
-    path = GOLDEN / "checkpoint_signatures" / "model.tflite"
-    x, y = np.random.default_rng(0).random((4, 8, 8, 3)), np.eye(3)[[0, 1, 2, 0]]
-    found = check_gradients(path, Batch(x, y))
-    assert healthy(found)
-    assert found.examples == 4
-    assert found.loss != check_gradients(path).loss
+def test_data_may_be_given(tiny_model: Path) -> None:
+    """Images; of five files their bottlenecks are made first."""
+    rng = np.random.default_rng(0)
+    x, y = {4: rng.random((5, 4, 4, 3)), 8: rng.random((4, 8, 8, 3))}, np.array([0, 1, 2, 0, 1])
+    for path, side in ((GOLDEN / "checkpoint_signatures" / "model.tflite", 8), (tiny_model, 4)):
+        found = check_gradients(path, {"x": x[side].astype(np.float32), "y": y[: len(x[side])]})
+        assert healthy(found)
+        assert found.loss != check_gradients(path).loss
 
 
 def test_what_does_not_train_is_refused() -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.slopes import central_difference, lost, relative_error
-from tflite_transfer.diagnostics.gradients.steps import Batch, TrainingStep
+from tflite_transfer.diagnostics.gradients.steps import TrainingStep
+from tflite_transfer.diagnostics.training import Batch
 
 BOUND = 1e-7
 STEPS = (1e-5, 1e-6, 1e-4, 1e-7)  # the first one does, but where a kink is near, or the loss is far from straight

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array, Tree
-from tflite_transfer.diagnostics.gradients.steps import Batch, TrainingStep
+from tflite_transfer.diagnostics import inputs as inputs_of
+from tflite_transfer.diagnostics.gradients.steps import TrainingStep
+from tflite_transfer.diagnostics.training import Batch
+from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.graph import Tensor
+from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 EXAMPLES = 3  # where the file takes any number; one more if that is its own batch, which it may have baked in
@@ -22,6 +28,14 @@ def random_batch(model: Trainable, training: TrainingStep, rng: np.random.Genera
     count = EXAMPLES + (model.batch == EXAMPLES) if free else x.shape[0]
     low, high = model.input_range if model.image_shape else (-1.0, 1.0)
     return Batch(_x(x, count, (low, high), rng), _y(y, count, model.classes, rng))
+
+
+def given_batch(model: Trainable, inputs: Mapping[str, Any], seed: int) -> Batch:
+    """A first batch of ``inputs``, as ``compare`` takes them; of a model with a base, its bottlenecks."""
+    x, y = inputs_of.batches(inputs_of.examples(model, inputs, seed), inputs_of.size_of(model), 1)[0]
+    if isinstance(model, Bundle) or (isinstance(model, OneFile) and model.roles.base is not None):
+        x = open_backend("numpy", model).bottlenecks(x).reshape(-1, *model.bottleneck_shape)
+    return Batch(x, y)
 
 
 def _x(x: Tensor, count: int, ends: tuple[float, float], rng: np.random.Generator) -> Array:

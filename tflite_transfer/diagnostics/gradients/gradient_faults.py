@@ -13,7 +13,7 @@ from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.gradients.check import STEPS, Along, GradientCheck, Losses, losses_at
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.slopes import central_difference, relative_error
-from tflite_transfer.diagnostics.gradients.steps import Batch
+from tflite_transfer.diagnostics.training import Batch
 
 LINES = 4  # for two unknowns
 FITS = 1e-5  # of the terms: kinks on the way leave 1e-6, and the patterns are apart by more than 1e-2

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, check_each, losses_at
-from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
+from tflite_transfer.diagnostics.gradients.examples import beside, given_batch, random_batch
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradient_fault
 from tflite_transfer.diagnostics.gradients.loss_faults import loss_faults
 from tflite_transfer.diagnostics.gradients.state_faults import state_faults
-from tflite_transfer.diagnostics.gradients.steps import Batch, training_step
+from tflite_transfer.diagnostics.gradients.steps import training_step
 from tflite_transfer.diagnostics.gradients.update_faults import update_faults
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.trainable import Trainable
@@ -22,13 +24,17 @@ from tflite_transfer.reference.tflite.trainable import Trainable
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What was found in a file. ``checks`` has every parameter that learns, ``faults`` what has a name."""
+    """What was found in a file. ``checks`` has every parameter that learns, ``faults`` what has a name.
+
+    ``unknown`` are parameters that learn, and whose gradient no tensor of the file is.
+    """
 
     source: str
     examples: int
     loss: float
     checks: tuple[GradientCheck, ...]
     faults: tuple[Fault, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -36,19 +42,21 @@ class GradientReport:
         return not self.faults
 
 
-def check_gradients(model: str | Path | Trainable, batch: Batch | None = None, *, seed: int = 0) -> GradientReport:
+def check_gradients(
+    model: str | Path | Trainable, inputs: Mapping[str, Any] | None = None, *, seed: int = 0
+) -> GradientReport:
     """Hold a file's gradients against central differences of its own loss, and name what is wrong with its training.
 
     Parameters
     ----------
     model : a folder of five files, a training model in one file, or either as it was read
-    batch : examples and labels as the train signature takes them; random ones if None
+    inputs : ``x`` and ``y``, as ``compare`` takes them, of which a batch is used; random ones if None
     seed : of random examples, values and directions
     """
     found = model if isinstance(model, Trainable) else load_trainable(model)
     rng, training = np.random.default_rng(seed), training_step(found)
     values = beside(training.first(), training.parameters, rng)
-    batch = random_batch(found, training, rng) if batch is None else batch
+    batch = random_batch(found, training, rng) if inputs is None else given_batch(found, inputs, seed)
     with np.errstate(all="ignore"):  # NaN and infinity are what is looked for
         losses = _without_rate(losses_at(training, values, batch), rng)
         if not math.isfinite(losses.loss):
@@ -56,7 +64,8 @@ def check_gradients(model: str | Path | Trainable, batch: Batch | None = None, *
         checks = tuple(check_each(losses, rng))
         faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
         faults += [*loss_faults(losses), *update_faults(losses), *state_faults(losses)]
-    return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults))
+    unknown = training.unknown
+    return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults), unknown)
 
 
 def _not_finite(loss: float) -> Fault:

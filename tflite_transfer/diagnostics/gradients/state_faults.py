@@ -10,6 +10,7 @@ from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.gradients.check import Losses
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.steps import TrainSignature
+from tflite_transfer.diagnostics.gradients.wiring import handles_of
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.graph import Subgraph
 
@@ -58,8 +59,8 @@ def _left_out(key: str, left: list[str], count: int) -> Fault:
 
 def _touched(graph: Subgraph, opcode: str) -> set[str]:
     """The variables that a sub-graph reads, or assigns."""
-    handles = {o.outputs[0]: o.options.get("shared_name") for o in graph.operators if o.opcode == "VAR_HANDLE"}
-    return {handles.get(o.inputs[0]) or "" for o in graph.operators if o.opcode == opcode}
+    handles = handles_of(graph)
+    return {handles.get(o.inputs[0], "") for o in graph.operators if o.opcode == opcode}
 
 
 def _uniform(step: TrainSignature) -> Iterator[Fault]:

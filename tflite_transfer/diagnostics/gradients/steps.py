@@ -11,6 +11,7 @@ import numpy as np
 
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.wiring import Wiring
+from tflite_transfer.diagnostics.training import Batch
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -18,13 +19,6 @@ from tflite_transfer.reference.tflite.graph import Model, Signature, Tensor
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.splice import prune
 from tflite_transfer.reference.tflite.trainable import Trainable
-
-
-class Batch(NamedTuple):
-    """Examples x and labels y, as ``train`` takes them."""
-
-    x: Array
-    y: Array
 
 
 class Stepped(NamedTuple):
@@ -51,6 +45,11 @@ class TrainingStep(Protocol):
     @property
     def parameters(self) -> tuple[str, ...]:
         """In the file's order."""
+        ...
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Those that learn without a gradient that could be looked at."""
         ...
 
     @property
@@ -101,6 +100,10 @@ class FiveFiles:
     @property
     def parameters(self) -> tuple[str, ...]:
         return tuple(self.bundle.parameters)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -162,6 +165,10 @@ class TrainSignature:
     @property
     def parameters(self) -> tuple[str, ...]:
         return tuple(self.wiring.gradients)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        return tuple(n for n in self.wiring.learning if n not in self.wiring.gradients)
 
     @property
     def state(self) -> tuple[str, ...]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from tflite_transfer.reference.tflite.graph import Operator, Subgraph
+from tflite_transfer.reference.memory import handle_name
+from tflite_transfer.reference.tflite.graph import Subgraph
+
+
+def handles_of(graph: Subgraph) -> dict[int, str]:
+    """The variable that each resource tensor of a graph stands for."""
+    opened = (o for o in graph.operators if o.opcode == "VAR_HANDLE")
+    return {o.outputs[0]: handle_name(o.options.get("container"), o.options.get("shared_name")) for o in opened}
 
 
 @dataclass(frozen=True)
@@ -23,18 +30,13 @@ class Wiring:
     @cached_property
     def handles(self) -> Mapping[int, str]:
         """The variable that each resource tensor stands for."""
-        opened = (o for o in self.graph.operators if o.opcode == "VAR_HANDLE")
-        return {o.outputs[0]: o.options.get("shared_name") or "" for o in opened}
+        return handles_of(self.graph)
 
     @cached_property
     def assigned(self) -> Mapping[str, int]:
         """The tensor that each variable ends as."""
-        return {name: value for _, name, value in self._assignments()}
-
-    def _assignments(self) -> Iterator[tuple[Operator, str, int]]:
-        for o in self.graph.operators:
-            if o.opcode == "ASSIGN_VARIABLE" and o.inputs[0] in self.handles:
-                yield o, self.handles[o.inputs[0]], o.inputs[1]
+        made = (o for o in self.graph.operators if o.opcode == "ASSIGN_VARIABLE" and o.inputs[0] in self.handles)
+        return {self.handles[o.inputs[0]]: o.inputs[1] for o in made}
 
     @cached_property
     def parents(self) -> dict[int, tuple[int, ...]]:
@@ -77,28 +79,25 @@ class Wiring:
         return set(self.handles.values()) - self.variables(self.loss)
 
     @cached_property
+    def learning(self) -> tuple[str, ...]:
+        """The variables that the loss depends on, and whose new values depend on the labels."""
+        names, taught = self.variables(self.loss) & self.assigned.keys(), self.after({self.labels})
+        return tuple(n for n in dict.fromkeys(self.handles.values()) if n in names and self.assigned[n] in taught)
+
+    @cached_property
     def gradients(self) -> Mapping[str, int]:
-        """Of each variable that learns, the tensor that is its gradient.
+        """Of each variable that learns, the tensor that is its gradient, where there is one.
 
         It is the last one of the variable's shape that depends on the labels and on no optimizer variable, and that
         everything which the update makes of the labels is made of.
         """
-        moved = self.after({t for t, name in self.handles.items() if name in self.optimizer})
-        taught = self.after({self.labels}) - moved
-        found: dict[str, int] = {}
-        for name in self.variables(self.loss) & set(self.assigned):
-            value = self.assigned[name]
-            cone = self.behind(value)
-            if (number := self._shared(value, cone, taught)) is not None:
-                found[name] = number
-        return dict(sorted(found.items(), key=lambda item: list(self.handles.values()).index(item[0])))
+        taught = self.after({self.labels}) - self.after({t for t, n in self.handles.items() if n in self.optimizer})
+        found = {name: self._shared(self.assigned[name], taught) for name in self.learning}
+        return {name: number for name, number in found.items() if number is not None}
 
-    def _shared(self, value: int, cone: set[int], taught: set[int]) -> int | None:
+    def _shared(self, value: int, taught: set[int]) -> int | None:
         """The last tensor of ``value``'s shape in ``taught`` that all ways from there into the update pass."""
-        shape, tensors = self.graph.tensors[value].shape, self.graph.tensors
-        ends = {i for t in cone if t not in taught for i in self.parents.get(t, ()) if i in taught}
-        ends |= {value} & taught
-        if not ends:
-            return None
-        shared = set.intersection(*(self.behind(t) for t in ends)) & taught
+        shape, tensors, update = self.graph.tensors[value].shape, self.graph.tensors, self.behind(value) - taught
+        ends = {i for t in update for i in self.parents.get(t, ()) if i in taught} | ({value} & taught)
+        shared = set.intersection(*map(self.behind, ends)) & taught if ends else set()
         return next((t for t in reversed(self.parents) if t in shared and tensors[t].shape == shape), None)
