@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tflite_transfer.cli import options
 from tflite_transfer.cli.arrays import Inputs, arrays, paths
 from tflite_transfer.cli.findings import table
-from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_outputs, report
+from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_folder, check_outputs, report
 from tflite_transfer.reference.tflite.errors import OptionError, TransferError
 
 if TYPE_CHECKING:
     from tflite_transfer.diagnostics import Comparison, Finding
+    from tflite_transfer.diagnostics.gradients import GradientReport
 
 LINES = 20  # of the table; --json has them all
 _ENGINE = "numpy|numpy-nojit|numpy-float64|tflite|tflite-ref|tflite-xnnpack"
@@ -45,6 +46,19 @@ def compare(
             "or isolated with each step from A's state, which is the default where something trains.",
         ),
     ] = None,
+    gradients: Annotated[
+        bool,
+        typer.Option(
+            "--gradients", help="Also hold the model's own gradients against its loss, and name what it trains wrong."
+        ),
+    ] = False,
+    save_repro: Annotated[
+        Path | None,
+        typer.Option("--save_repro", metavar="DIR", help="The first operator that differs, as a file with its inputs."),
+    ] = None,
+    model_explorer: Annotated[
+        Path | None, typer.Option("--model_explorer", metavar="FILE", help="Node data for Google's Model Explorer.")
+    ] = None,
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
@@ -52,14 +66,61 @@ def compare(
 
     Exit code 0: they agree, as far as float32 can tell; 1: they differ; 2: usage; 3: they could not be run.
     """
-    check_outputs({"--json_out": json_out}, [model, against, *paths(inputs or [])])
+    check_outputs({"--json_out": json_out, "--model_explorer": model_explorer}, [model, against, *paths(inputs or [])])
+    if save_repro is not None:
+        check_folder("--save_repro", save_repro)
     if sum(x is not None for x in (data, inputs, random)) > 1:
         raise OptionError("--data, --input and --random exclude each other.")
+    checked = _checked(model, data, inputs, random) if gradients else None
     found = _compared(model, against, a, b, data, inputs, random, steps, mode)
+    from tflite_transfer.cli import gradients as of_gradients
     from tflite_transfer.diagnostics.record import record
 
-    report(record(found), _text(found), as_json=as_json, json_out=json_out)
-    raise typer.Exit(0 if found.agrees else 1)
+    told, text = record(found), list(_text(found))
+    if checked is not None:
+        told["gradients"] = of_gradients.record(checked)
+        text += of_gradients.lines(checked)
+    text += _saved(found, save_repro, model_explorer)
+    report(told, text, as_json=as_json, json_out=json_out)
+    raise typer.Exit(0 if found.agrees and (checked is None or checked.agrees) else 1)
+
+
+def _saved(found: Comparison, repro: Path | None, explorer: Path | None) -> Iterator[str]:
+    """Write what was asked for, and tell of it. Raises CouldNotRunError."""
+    from tflite_transfer.diagnostics.model_explorer import model_explorer_files
+    from tflite_transfer.diagnostics.repro import save_repro
+    from tflite_transfer.reference.atomic import write_atomically
+
+    try:
+        if repro is not None and found.cut is None:
+            yield f"nothing in {repro}: no operator differs by itself"
+        elif repro is not None and found.cut is not None:
+            save_repro(found.cut, repro)
+            yield f"{repro}: an operator that differs; cd there, and python run.py shows it"
+        for path, content in ({} if explorer is None else model_explorer_files(found, explorer)).items():
+            write_atomically(path, content)
+            yield f"{path}: node data for Model Explorer"
+    except OSError as e:
+        raise CouldNotRunError(f"{e.filename} cannot be written: {e.strerror}.") from e
+
+
+def _checked(model: Path, data: Path | None, inputs: list[str] | None, random: int | None) -> GradientReport:
+    """Raises OptionError, or CouldNotRunError for all else."""
+    from tflite_transfer.diagnostics.gradients import check_gradients
+
+    try:
+        return check_gradients(model, _given(model, data, inputs), seed=random or 0)
+    except OptionError:
+        raise
+    except TransferError as e:
+        raise CouldNotRunError(str(e)) from e
+
+
+def _given(model: Path, data: Path | None, inputs: list[str] | None) -> dict[str, Any] | None:
+    """Arrays by argument, where there are any."""
+    from tflite_transfer.cli.examples import examples
+
+    return arrays(inputs) if inputs else None if data is None else examples(model, data)
 
 
 def _compared(
@@ -75,13 +136,12 @@ def _compared(
 ) -> Comparison:
     """Raises OptionError, or CouldNotRunError for all else."""
     from tflite_transfer.cli.compiling import tell_of_compiling
-    from tflite_transfer.cli.examples import examples
     from tflite_transfer.diagnostics import compare as compared
 
     for engine in (a, b):
         tell_of_compiling(engine)
     try:
-        given = arrays(inputs) if inputs else None if data is None else examples(model, data)
+        given = _given(model, data, inputs)
         return compared(model, against, a=a, b=b, inputs=given, seed=random or 0, steps=steps, mode=mode)
     except (OptionError, InterruptError):
         raise

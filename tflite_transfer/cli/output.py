@@ -60,7 +60,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-_BEGINS = {"--json_out": b"{", "--plot": b"\x89PNG"}  # results, which may be replaced by new ones
+# Results, which may be replaced by new ones.
+_BEGINS = {"--json_out": b"{", "--model_explorer": b"{", "--plot": b"\x89PNG"}
 
 
 def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | None]) -> None:
@@ -79,6 +80,13 @@ def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | No
             raise OptionError(f"{option} {path} is named for something else too; it needs a file of its own.")
         _check_file(option, path)
         taken.append(path)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Find out before a long job that a folder can be written, or made. Raises OptionError."""
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise OptionError(f"{option} {folder} must name a folder that can be written, but {there} is none.")
 
 
 def _check_file(option: str, path: Path) -> None:

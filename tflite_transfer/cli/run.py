@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from tflite_transfer.cli import options
 from tflite_transfer.cli.arrays import Inputs, arrays, paths
-from tflite_transfer.cli.output import check_outputs, report
+from tflite_transfer.cli.output import check_folder, check_outputs, report
 from tflite_transfer.reference.tflite.errors import OptionError
 
 
@@ -32,7 +31,7 @@ def run(
     """Run FILE once and print what it gives."""
     check_outputs({"--json_out": json_out}, [file, *paths(inputs or [])])
     if output is not None:
-        _check_output(output)
+        check_folder("--output", output)
     from tflite_transfer.backends.runner import open_runner
     from tflite_transfer.bottlenecks import check_threads
     from tflite_transfer.cli.compiling import tell_of_compiling
@@ -56,13 +55,6 @@ def run(
         _save(output, results)
     told = {"backend": backend, "signature": key, "outputs": {name: _summary(value) for name, value in results.items()}}
     report(told, [_line(name, value) for name, value in results.items()], as_json=as_json, json_out=json_out)
-
-
-def _check_output(folder: Path) -> None:
-    """Find out before the run that a folder can be written, or made. Raises OptionError."""
-    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise OptionError(f"--output {folder} must name a folder that can be written, but {there} is none.")
 
 
 def _save(folder: Path, results: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """What was found, as node data for Google's Model Explorer, which colours a .tflite's operators by it.
 
 Graph id -> results by node id: src/server/package/src/model_explorer/node_data_builder.py in
-https://github.com/google-ai-edge/model-explorer. Its adapter of .tflite files calls a graph by its sub-graph's name, and
-a node by its operator's number.
+https://github.com/google-ai-edge/model-explorer. Its adapter of .tflite files calls a graph by its sub-graph's name,
+and a node by its operator's number.
 """
 
 from __future__ import annotations
