@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tests.parity.layers import ALL, Layer
-from tests.parity.trained import DELEGATES, differences, prepared, trained
+from tests.parity.trained import DELEGATES, batch, differences, prepared, trained
+from tflite_transfer.diagnostics.gradients import check_gradients
 from tflite_transfer.reference.tflite import read
+from tflite_transfer.reference.tflite.one_file import one_file
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.tensorflow
@@ -45,6 +47,24 @@ def test_a_layer_trains_as_in_tensorflow(layer: Layer) -> None:
 @pytest.mark.parametrize("layer", ALL, ids=str)
 def test_each_layer_trains_as_in_tensorflow(layer: Layer, size: int) -> None:
     check(layer, size)
+
+
+def slopes(layer: Layer) -> None:
+    found = check_gradients(one_file(prepared(layer).content), batch(layer, 3))
+    assert {c.parameter for c in found.checks} == set(prepared(layer).network.trainable)
+    assert {c.verdict for c in found.checks} == {"agree"}
+    assert found.agrees, found.faults
+
+
+@pytest.mark.parametrize("layer", [x for x in ALL if x.name in OFTEN], ids=str)
+def test_a_layer_s_gradients_are_slopes(layer: Layer) -> None:
+    slopes(layer)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("layer", ALL, ids=str)
+def test_each_layer_s_gradients_are_slopes(layer: Layer) -> None:
+    slopes(layer)
 
 
 def test_each_layer_has_its_own_name() -> None:

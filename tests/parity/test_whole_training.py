@@ -1,8 +1,8 @@
 """Whole models, trained from their plain inference .tflite: gradients of every weight, and five steps.
 
-``apart`` is in units of 2^-24 of a gradient's largest value, or of 1/32 of the largest of all: a bias that softmax
-takes no notice of has terms, and no gradient. ``python -m tests.parity.test_whole_training`` prints the
-worst of each model.
+Gradients are held against themselves in float64, and these against slopes of the loss. ``apart`` is in units of 2^-24
+of a gradient's largest value, or of 1/32 of the largest of all: a bias that softmax takes no notice of has terms, and
+no gradient. ``python -m tests.parity.test_whole_training`` prints the worst of each model.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from tflite_transfer.converter.training.losses import LOSSES
 from tflite_transfer.converter.training.optimizers import SGD
 from tflite_transfer.converter.training.sharing import keep_shared
 from tflite_transfer.converter.training.step import differentiated
+from tflite_transfer.diagnostics.gradients import check_gradients
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite import write
 from tflite_transfer.reference.tflite.errors import ModelError, UnsupportedOpError
+from tflite_transfer.reference.tflite.one_file import one_file
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.tensorflow
@@ -131,6 +133,25 @@ def test_a_model_trains_whole(name: str) -> None:
 @pytest.mark.parametrize("name", SOMETIMES)
 def test_a_large_model_trains_whole(name: str) -> None:
     check(name)
+
+
+def slopes(name: str) -> None:
+    """Of a cross-entropy, in the file that Adam trains."""
+    found = check_gradients(one_file(trainable_content(prepared(name).network, TrainingOptions())))
+    assert {c.parameter for c in found.checks} == set(prepared(name).network.trainable)
+    assert {c.verdict for c in found.checks} == {"agree"}
+    assert found.agrees, found.faults
+
+
+@pytest.mark.parametrize("name", ["sounds", "texts"])
+def test_gradients_are_slopes(name: str) -> None:
+    slopes(name)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["ResNet", "transformer", "MobileNetV2"])
+def test_gradients_of_a_large_model_are_slopes(name: str) -> None:
+    slopes(name)
 
 
 @pytest.mark.parametrize("name", REFUSED)

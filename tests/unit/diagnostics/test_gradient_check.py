@@ -34,8 +34,8 @@ def test_a_planted_fault_is_named(planted: Planted) -> None:
 
 
 def healthy(found: GradientReport) -> bool:
-    """The largest error seen in a healthy file is 1.2e-8, of a transformer's: BOUND is eight times that."""
-    return all(c.verdict == "agree" and c.error <= 1e-8 for c in found.checks) and not found.faults
+    """Of these small files the largest error seen is 1.5e-9, of upstream's 1/B in float32."""
+    return all(c.verdict == "agree" and c.error <= 1e-8 for c in found.checks) and found.agrees
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda p: p.name)

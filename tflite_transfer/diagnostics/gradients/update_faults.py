@@ -17,6 +17,7 @@ from tflite_transfer.diagnostics.gradients.steps import Stepped
 STEPS = 4
 ALIKE = 1e-6  # of a slot to the gradient, or its square
 STEADY = 0.02  # Adam's rate over some steps: epsilon and weight decay change it by less, a step too many by 26 %
+NOTHING = 1e-12  # of the loss: such a gradient is rounding, as that of a bias in front of a batch norm
 SEEN = 1e-5  # √v' is so much larger than any epsilon
 
 
@@ -35,7 +36,7 @@ class Steps:
 
     def alive(self, parameter: str) -> bool:
         """Has it a gradient at each step?"""
-        return all(s.gradients[parameter].any() for s in self.done)
+        return all(np.abs(s.gradients[parameter]).max(initial=0) > NOTHING * abs(s.loss) for s in self.done)
 
 
 def steps_from(losses: Losses) -> Steps:
@@ -117,7 +118,7 @@ def _climbs(steps: Steps) -> Iterator[Fault]:
     first, before = steps.done[0], steps.before[0]
     for p in steps.losses.training.parameters:
         gradient, move = first.gradients[p] / steps.losses.rate, first.after[p] - before[p]
-        if not gradient.any():
+        if not steps.alive(p):
             continue
         if not move.any():
             told = "its gradient is not 0, and one step leaves it as it is."
