@@ -15,6 +15,11 @@ ALLOWED = {  # layer -> the parts of tflite_transfer it may import
     "reference": ["tflite_transfer.reference"],
     "converter": ["tflite_transfer.converter", "tflite_transfer.reference"],
     "backends": ["tflite_transfer.backends", "tflite_transfer.reference"],
+    "tflite_transfer/diagnostics": [
+        "tflite_transfer.diagnostics",
+        "tflite_transfer.backends",
+        "tflite_transfer.reference",
+    ],
 }
 LAZY = {"tensorflow", "ai_edge_litert", "matplotlib", "numba"}
 

@@ -104,6 +104,22 @@ def first(call: Call) -> Array:
     return next(v for v in call.values if v is not None)
 
 
+def in_order(call: Call) -> Array:
+    """What adding one value after another loses of these very values, by SUM or MEAN: of equal ones up to n / 4 units.
+
+    The running sum of equal values is rounded the same way again and again; of others it is not, and nothing like it.
+    """
+    x, axes = first(call), call.values[1]
+    assert axes is not None
+    over = [a for a in range(x.ndim) if a in {int(i) % x.ndim for i in axes.reshape(-1)}]
+    rows = np.moveaxis(x, over, range(len(over))).reshape(-1, *(n for a, n in enumerate(x.shape) if a not in over))
+    if not rows.size:
+        return np.zeros(())
+    lost = np.abs(np.cumsum(rows, axis=0)[-1] - rows.sum(axis=0, dtype=np.float64))
+    lost = lost / len(rows) if call.opcode == "MEAN" else lost
+    return np.expand_dims(lost, over) if call.options.get("keep_dims") else lost
+
+
 def inputs_in_8_bits(call: Call) -> Array:
     """Where weights alone are int8, LiteRT rounds x to 8 bits too: to within half a step of ``max|x| / 127``.
 

@@ -23,6 +23,7 @@ from tflite_transfer.diagnostics.bounds import (
     factors,
     first,
     hard_swish,
+    in_order,
     of_input,
     slid,
     ulps,
@@ -79,6 +80,7 @@ ROUNDING: Mapping[str, Rule] = {
     "CONV_3D_TRANSPOSE": Terms(7),  # 2.1
     "CUMSUM": Terms(4),
     "DEPTHWISE_CONV_2D": Terms(7),  # 2.0
+    "ELU": ulps(8),  # 3
     "EMBEDDING_LOOKUP_SPARSE": Terms(4),
     "EXP": ulps(5),  # 2.1
     "FULLY_CONNECTED": Terms(20),  # 2.0
@@ -170,16 +172,19 @@ def _from_plain(engine: str, call: Call, y: Array, stored: bool) -> Any:
 
 
 def _grown(rule: Rule, call: Call, y: Array) -> Any:
-    """A rule, and the square root of how many terms are added: so much of them one after another loses at random.
+    """A rule, and the square root of how many terms are added: so many roundings one after another come to at random.
 
     Seen, of terms of one sign, LiteRT's reference kernels: 3.3 of 49, 16 of 784, 63 of 12,544, 114 of 62,720.
     """
     counted = _TERMS.get(call.opcode)
     if counted is None:
         return rule(call, y)
-    more = math.sqrt(counted(call, y))
+    terms = counted(call, y)
+    more = math.sqrt(terms)
+    if isinstance(rule, Terms) and call.opcode in ("MEAN", "SUM"):
+        return rule(call, y, more) + 2 * in_order(call)
     if isinstance(rule, Terms):
-        return rule(call, y, more)
+        return rule(call, y, more + (terms / 4 if call.opcode == "AVERAGE_POOL_2D" else 0))
     return rule(call, y) + (units if call.opcode == "LOG_SOFTMAX" else ulps)(more)(call, y)
 
 

@@ -1,0 +1,88 @@
+"""What is right is not called wrong: networks that a seed draws, and training steps, by several pairs of engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cases import head_bundle
+from tests.parity.operators import Given, case, fixed
+from tests.parity.operators import content as file_of
+from tests.small_networks import cnn
+from tests.unit.diagnostics.networks import drawn
+from tflite_transfer.converter import TrainingOptions, make_trainable
+from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
+from tflite_transfer.diagnostics import Comparison, compare
+
+PAIRS = (("tflite", "numpy"), ("tflite", "tflite-ref"), ("tflite-ref", "numpy-nojit"), ("numpy", "numpy-float64"))
+
+
+def told(found: Comparison) -> list[str]:
+    return [f"{f.place}: {f.fault}" for f in found.faults]
+
+
+@pytest.mark.parametrize("mode", ["isolated", "cumulative"])
+def test_fifty_networks(mode: str, tmp_path: Path) -> None:
+    for seed in range(50):
+        (tmp_path / "net.tflite").write_bytes(drawn(seed))
+        a, b = PAIRS[seed % 4]
+        found = compare(tmp_path / "net.tflite", a=a, b=b, seed=seed, mode=mode)
+        assert found.agrees, (seed, a, b, told(found))
+
+
+FORCED, FREE = "teacher_forced", "cumulative"
+STEPS = [(FORCED, PAIRS[0], 50), (FREE, PAIRS[0], 20), *((FORCED, pair, 5) for pair in PAIRS[1:])]
+LONG = [pytest.param(mode, pair, 100, marks=pytest.mark.full) for mode in (FORCED, FREE) for pair in PAIRS]
+
+
+@pytest.mark.parametrize(("mode", "pair", "steps"), [*STEPS, *LONG])
+def test_steps_of_five_files(mode: str, pair: tuple[str, str], steps: int, tiny_models: Mapping[str, Path]) -> None:
+    """By SGD, and by Adam."""
+    for model in tiny_models.values():
+        found = compare(model, a=pair[0], b=pair[1], steps=steps, mode=mode)
+        assert found.agrees, told(found)
+        assert {f.step for f in found.findings if f.kind == "parameter"} == set(range(steps))
+
+
+OPTIMIZERS = SGD(0.1, momentum=0.9), KerasAdam(0.01), RMSprop(0.01)
+JOBS = [
+    pytest.param(o, pair, mode, marks=[] if n % 4 == k else pytest.mark.full)
+    for k, o in enumerate(OPTIMIZERS)
+    for n, (pair, mode) in enumerate((pair, mode) for pair in PAIRS for mode in (FORCED, FREE))
+]
+
+
+@pytest.mark.parametrize(("optimizer", "pair", "mode"), JOBS)
+def test_steps_of_one_file(optimizer: Optimizer, pair: tuple[str, str], mode: str, tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(cnn())
+    file = make_trainable(tmp_path / "net.tflite", tmp_path / "train.tflite", TrainingOptions(optimizer=optimizer))
+    found = compare(file, a=pair[0], b=pair[1], steps=4, mode=mode)
+    assert found.agrees, told(found)
+
+
+@pytest.mark.parametrize("pair", [PAIRS[0], *(pytest.param(p, marks=pytest.mark.full) for p in PAIRS[1:])])
+@pytest.mark.parametrize("rule", [SGD(0.003), Adam()], ids=["sgd", "adam"])
+def test_a_large_head(rule: Optimizer, pair: tuple[str, str], tmp_path: Path) -> None:
+    """62,720 features, added one after another."""
+    for role, content in head_bundle(62_720, 4, rule).contents.items():
+        (tmp_path / f"{role}.tflite").write_bytes(content)
+    assert told(compare(tmp_path, a=pair[0], b=pair[1], steps=1)) == []
+
+
+@pytest.mark.parametrize("size", [49, 784, 12_544])
+def test_long_sums_of_one_sign(size: int, tmp_path: Path) -> None:
+    """One after another they lose 0.56 of the root of their number in units; equal ones a quarter of their number."""
+    rng = np.random.default_rng(size)
+    same, several = np.full((2, size), 0.7, np.float32), rng.random((4, size), np.float32)
+    weights = Given(rng.random((8, size), np.float32), in_file=True)
+    made = [case(o, x, fixed([1])) for o in ("SUM", "MEAN") for x in (same, several)]
+    made.append(case("FULLY_CONNECTED", several, weights))
+    for n, c in enumerate(made):
+        data, given = file_of(c)
+        (tmp_path / f"{n}.tflite").write_bytes(data)
+        for a, b in PAIRS:
+            found = compare(tmp_path / f"{n}.tflite", a=a, b=b, inputs={"x0": given[0]})
+            assert found.agrees, (c.opcode, a, b, told(found))
