@@ -14,7 +14,7 @@ LINKS = ("backends", "converter", "reference")
 
 def test_every_package_is_named_in_pyproject() -> None:
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    found = {"tflite_transfer", "tflite_transfer.cli", "tflite_transfer.diagnostics"}
+    found = {f"tflite_transfer{part}" for part in ("", ".cli", ".diagnostics", ".diagnostics.gradients")}
     for top in LINKS:
         for init in (ROOT / top).rglob("__init__.py"):
             found.add(".".join(("tflite_transfer", *init.parent.relative_to(ROOT).parts)))

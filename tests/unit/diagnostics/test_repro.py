@@ -59,8 +59,8 @@ def test_a_wrong_constant_is_shown_again(files: tuple[Path, Path], tmp_path: Pat
     for path, transposed in zip(saved[:2], (False, True), strict=True):
         main = read(path).main
         assert [o.opcode for o in main.operators] == ["FULLY_CONNECTED"]
-        weights = main.tensors[main.operators[0].inputs[1]].data
-        np.testing.assert_array_equal(weights if not transposed else weights.T, read(files[0]).main.tensors[3].data)
+        weights = np.asarray(main.tensors[main.operators[0].inputs[1]].data)
+        np.testing.assert_array_equal(weights.T if transposed else weights, read(files[0]).main.tensors[3].data)
     np.testing.assert_allclose(np.load(saved[2]), np.exp(X), rtol=1e-6)
     assert len((tmp_path / "repro" / "run.py").read_text().splitlines()) == 3
     assert f"operator 0 (FULLY_CONNECTED) -> fc: {found.first.fault}" in shown(tmp_path / "repro")

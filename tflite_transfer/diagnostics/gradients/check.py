@@ -15,9 +15,9 @@ from tflite_transfer.diagnostics.gradients.slopes import central_difference, los
 from tflite_transfer.diagnostics.gradients.steps import TrainingStep
 from tflite_transfer.diagnostics.training import Batch
 
-# Healthy files come to 3.8e-8 (the worst of 109 layers of Keras' is the bilinear UpSampling2D, of networks a transformer,
-# 1.2e-8): what forward and backward pass hold as float32 constants is off by 6e-8 at the most. A wrong gradient is off
-# by orders of magnitude more.
+# Healthy files come to 3.8e-8, of 109 layers of Keras' the bilinear UpSampling2D, and to 1.2e-8, of networks a
+# transformer: what forward and backward pass hold as float32 constants is off by 6e-8 at the most. A wrong gradient is
+# off by orders of magnitude more.
 BOUND = 1e-7
 STEPS = (1e-5, 1e-6, 1e-4, 1e-7)  # the first one does, but where a kink is near, or the loss is far from straight
 TRIES = 2  # directions, before a gradient is doubted

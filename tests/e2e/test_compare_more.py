@@ -1,0 +1,96 @@
+"""What ``compare`` does besides: the gradient check, the operator that differs, node data for Model Explorer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.diagnostics.planted import constant, golden
+from tests.unit.diagnostics.test_repro import X, files
+
+__all__ = ["files"]
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+DIFFER, USAGE, COULD_NOT_RUN = 1, 2, 3
+OURS = ("--a", "numpy", "--b", "numpy-nojit")
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    """Five files of the original converter whose head was made for a batch of 10, and the rest for 5."""
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    for role, content in golden("upstream_sgd", "train_head", constant(0.2, 0.1)).contents.items():
+        (folder / f"{role}.tflite").write_bytes(content)
+    return folder
+
+
+def test_gradients_that_are_slopes(run: Callable) -> None:
+    words = ("compare", GOLDEN / "upstream_adam", *OURS, "--gradients")
+    ended = run(*words)
+    assert ended.code == 0, ended.err
+    last = ended.out.splitlines()[-3:]
+    assert last[0].startswith("agree   gradient of ws 12x4: ")
+    assert last[2] == "train_head.tflite: 2 of 2 gradients are the slope of the loss, 1.52203 of 5 examples"
+    found = json.loads(run(*words, "--json").out)["gradients"]
+    assert found["agrees"] is True
+    assert [(c["parameter"], c["verdict"]) for c in found["checks"]] == [("ws", "agree"), ("bs", "agree")]
+    assert "gradients" not in json.loads(run(*words[:-1], "--json").out)
+
+
+def test_the_wrong_batch_is_named(run: Callable, wrong: Path) -> None:
+    words = ("compare", wrong, *OURS)
+    assert run(*words).code == 0  # both engines run what the file says
+    ended = run(*words, "--gradients")
+    assert ended.code == DIFFER
+    assert "wrong batch at ws: its gradient is 0.5 times the slope of the loss: it is divided by 10 where" in ended.out
+    (fault,) = json.loads(run(*words, "--gradients", "--json").out)["gradients"]["faults"]
+    assert (fault["name"], fault["where"], fault["number"]) == ("wrong batch", "ws", pytest.approx(0.5, rel=1e-5))
+
+
+def test_gradients_on_given_data(run: Callable, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.random((5, 4, 4, 3), np.float32))
+    np.save(tmp_path / "y.npy", np.array([0, 1, 2, 3, 0]))
+    given = (f"--input=x={tmp_path / 'x.npy'}", f"--input=y={tmp_path / 'y.npy'}")
+    words = ("compare", GOLDEN / "upstream_sgd", *OURS, "--gradients", "--steps", "0")
+    losses = [json.loads(run(*words, *more, "--json").out)["gradients"]["loss"] for more in ((), given)]
+    assert losses[0] != losses[1]
+
+
+def test_gradients_of_what_does_not_train(run: Callable, files: tuple[Path, Path]) -> None:
+    ended = run("compare", files[0], *OURS, "--gradients")
+    assert ended.code == COULD_NOT_RUN
+    assert "one.tflite is no training model" in ended.err
+
+
+def test_an_operator_that_differs_is_saved(run: Callable, files: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ("compare", *OURS, "--random", "1", "--save_repro", tmp_path / "repro")
+    same = run(*words, files[0])
+    assert same.code == 0
+    assert same.out.endswith(f"nothing in {tmp_path / 'repro'}: no operator differs by itself\n")
+    assert not (tmp_path / "repro").exists()
+    ended = run(*words, files[0], "--against", files[1])
+    assert ended.code == DIFFER
+    assert ended.out.endswith(f"{tmp_path / 'repro'}: an operator that differs; cd there, and python run.py shows it\n")
+    saved = {"against.tflite", "operator.tflite", "run.py", "x0.npy"}
+    assert {p.name for p in (tmp_path / "repro").iterdir()} == saved
+    refused = run("compare", files[0], "--save_repro", files[1])
+    assert refused.code == USAGE
+    assert "must name a folder that can be written" in refused.err
+
+
+def test_node_data(run: Callable, files: tuple[Path, Path], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    words = ("compare", files[0], *OURS, f"--input=x={tmp_path / 'x.npy'}", "--model_explorer")
+    ended = run(*words, tmp_path / "out.json")
+    assert ended.code == 0
+    assert ended.out.endswith(f"{tmp_path / 'out.json'}: node data for Model Explorer\n")
+    assert set(json.loads((tmp_path / "out.json").read_text())["net"]["results"]) == {"0", "1", "2"}
+    refused = run(*words, files[0])
+    assert refused.code == USAGE
+    assert "is named for something else too" in refused.err
