@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.diagnostics.planted import constant, golden
 from tests.unit.diagnostics.test_repro import X, files
+from tests.unit.diagnostics.wrong_files import constant, golden
 
 __all__ = ["files"]
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ import pytest
 
 from bench.cases import head_bundle
 from tests.small_networks import cnn
-from tests.unit.diagnostics.planted import CROSS_ENTROPY, GOLDEN, PLANTED, Planted, one
+from tests.unit.diagnostics.planted import PLANTED, Planted
+from tests.unit.diagnostics.wrong_files import CROSS_ENTROPY, GOLDEN, one
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, RMSprop
 from tflite_transfer.diagnostics.gradients import GradientReport, check_gradients
 from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
@@ -29,6 +30,7 @@ def test_a_planted_fault_is_named(planted: Planted) -> None:
     found = check_gradients(planted.model())
     assert {f.name for f in found.faults} == {planted.name, *planted.besides}
     fault = next(f for f in found.faults if (f.name, f.where) == (planted.name, planted.where))
+    assert planted.said in fault.seen
     if planted.number is not None:
         assert fault.number == pytest.approx(planted.number, rel=1e-5)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.diagnostics.planted import GOLDEN
 from tests.unit.diagnostics.test_repro import X, files, network
+from tests.unit.diagnostics.wrong_files import GOLDEN
 from tflite_transfer.diagnostics import Comparison, compare
 from tflite_transfer.diagnostics.model_explorer import LARGEST, model_explorer_files
 from tflite_transfer.reference.tflite import read
