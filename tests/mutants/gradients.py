@@ -19,7 +19,7 @@ MUTANTS = (
     gradients("check", "replace(check, uncertain=max(check.uncertain, changes))", "replace(check, uncertain=1.0)", "planted"),
     gradients("wiring", "for t in reversed(self.parents)", "for t in self.parents", "planted"),
     gradients("wiring", "now[self.handles[o.inputs[0]]] = o.inputs[1]", "pass", "tutorial"),
-    gradients("steps", "it.variables.update(values)", "pass", "goes_along"),
+    gradients("train_signature", "it.variables.update(values)", "pass", "goes_along"),
     gradients("report", "factors[(len(factors) - 1) // 2]", "1.0", "tutorial"),
     gradients("gradient_faults", "divisor = case.examples / k", "divisor = case.examples * k", "planted"),
     gradients("gradient_faults", "key=lambda part: _apart", "key=lambda part: -_apart", "planted"),

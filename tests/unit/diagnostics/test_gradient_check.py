@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from tests.unit.diagnostics.wrong_files import CROSS_ENTROPY, GOLDEN, one
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, RMSprop
 from tflite_transfer.diagnostics.gradients import GradientReport, check_gradients
 from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
-from tflite_transfer.diagnostics.gradients.steps import training_step
+from tflite_transfer.diagnostics.gradients.report import training_step
+from tflite_transfer.reference.precision import in_float64
+from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError
+from tflite_transfer.reference.tflite.graph import Quantization
 
 FLEX = sorted((GOLDEN / "flex").glob("*.tflite"))
 WHOLE = [
@@ -85,6 +89,19 @@ def test_data_may_be_given(tiny_model: Path) -> None:
         found = check_gradients(path, {"x": x[side].astype(np.float32), "y": y[: len(x[side])]})
         assert healthy(found)
         assert found.loss != check_gradients(path).loss
+
+
+def test_what_training_does_not_run_may_be_of_stored_integers() -> None:
+    """As the quantised base of a file that trains bottlenecks, which has no float64."""
+    g, file = GraphBuilder(), one(SGD(0.1))
+    scale = Quantization(np.ones(1, np.float32), np.zeros(1, np.int64))
+    x, y = (g.tensor(name, (2,), "INT8", quantization=scale) for name in "xy")
+    g.operator("RELU", [x], [y])
+    g.inputs, g.outputs = {"x": x}, {"y": y}
+    model = replace(file.model, subgraphs=(*file.model.subgraphs, g.model("base").main))
+    with pytest.raises(ModelError, match="computes on quantised numbers"):
+        in_float64(model)
+    assert healthy(check_gradients(replace(file, model=model)))
 
 
 def test_what_does_not_train_is_refused() -> None:

@@ -13,12 +13,16 @@ import numpy as np
 from tflite_transfer.diagnostics.gradients.check import GradientCheck, Losses, check_each, losses_at
 from tflite_transfer.diagnostics.gradients.examples import beside, given_batch, random_batch
 from tflite_transfer.diagnostics.gradients.fault import Fault
+from tflite_transfer.diagnostics.gradients.five_files import FiveFiles
 from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradient_fault
 from tflite_transfer.diagnostics.gradients.loss_faults import loss_faults
 from tflite_transfer.diagnostics.gradients.state_faults import state_faults
-from tflite_transfer.diagnostics.gradients.steps import training_step
+from tflite_transfer.diagnostics.gradients.steps import TrainingStep
+from tflite_transfer.diagnostics.gradients.train_signature import TrainSignature
 from tflite_transfer.diagnostics.gradients.update_faults import update_faults
 from tflite_transfer.reference.tflite.any import load_trainable
+from tflite_transfer.reference.tflite.bundle import Bundle
+from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 
@@ -66,6 +70,14 @@ def check_gradients(
         faults += [*loss_faults(losses), *update_faults(losses), *state_faults(losses)]
     unknown = training.unknown
     return GradientReport(training.source, len(batch.y), losses.loss, checks, tuple(faults), unknown)
+
+
+def training_step(model: Trainable) -> TrainingStep:
+    """The step of either kind of file."""
+    if isinstance(model, Bundle):
+        return FiveFiles(model)
+    assert isinstance(model, OneFile)  # there are no others
+    return TrainSignature(model)
 
 
 def _not_finite(loss: float) -> Fault:
