@@ -22,7 +22,8 @@ def table(findings: Iterable[Finding]) -> Iterator[str]:
     made = Table(box=None, pad_edge=False, header_style="")
     for name in COLUMNS:
         right = name in COLUMNS[5:] or name == "step"
-        made.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        most = 40 if name == "tensor" else None
+        made.add_column(name, justify="right" if right else "left", no_wrap=True, max_width=most)
     for finding in findings:
         made.add_row(*_cells(finding))
     console = Console(width=shutil.get_terminal_size((_WIDTH, 24)).columns, color_system=None, markup=False)

@@ -15,6 +15,7 @@ from tflite_transfer.diagnostics.five_files import FiveFiles, part_of, start_of
 from tflite_transfer.diagnostics.graphs import Pair
 from tflite_transfer.diagnostics.one_file import InOneFile
 from tflite_transfer.diagnostics.sides import Source, check_engine, is_litert
+from tflite_transfer.diagnostics.stored import pair_of
 from tflite_transfer.diagnostics.training import Batch, Training, trained
 from tflite_transfer.reference.tflite.bundle import Bundle, load_bundle
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
@@ -94,7 +95,7 @@ class _Job:
             yield from self._forward(sources, inputs_of.values(sources[0], self._inputs, self._seed))
 
     def _forward(self, sources: tuple[Source, Source], values: list[Any], part: str | None = None) -> Iterator[Finding]:
-        pair = Pair(self.engines, sources)
+        pair = pair_of(self.engines, sources)
         part = part or sources[0].key or "main"
         self._told(part, pair)
         yield from pair.findings(pair.run(values), part, alone=self.mode != "cumulative")

@@ -35,8 +35,10 @@ def matched(a: Subgraph, b: Subgraph) -> Matching:
 
 
 def _operators(a: Subgraph, b: Subgraph) -> dict[int, int]:
-    """The longest common stretches of both, in order."""
+    """One by one where both have the same operators; else the longest common stretches of both, in order."""
     numbers = [[n for n, o in enumerate(g.operators) if o.opcode not in _STORES] for g in (a, b)]
+    if [a.operators[n].name for n in numbers[0]] == [b.operators[n].name for n in numbers[1]]:
+        return dict(zip(*numbers, strict=True))
     shared = _own_names(a) & _own_names(b)
     words = [[_word(g, g.operators[n], shared) for n in ns] for g, ns in zip((a, b), numbers, strict=True)]
     blocks = SequenceMatcher(None, *words, autojunk=False).get_matching_blocks()

@@ -155,5 +155,7 @@ def heat(a: Array, b: Array, size: int = 64) -> Array | None:
     if a.ndim != 4 or min(a.shape[1:3]) < 2:
         return None
     apart = distance(a, b).max(axis=(0, 3))
-    rows, columns = (np.array_split(np.arange(n), min(n, size)) for n in apart.shape)
-    return np.array([[apart[np.ix_(r, c)].max() for c in columns] for r in rows])
+    for axis, n in enumerate(apart.shape):
+        starts = np.arange(min(n, size)) * n // min(n, size)
+        apart = np.maximum.reduceat(apart, starts, axis)
+    return apart
