@@ -43,6 +43,10 @@ class FiveFiles:
         return tuple(self.bundle.slots)
 
     @property
+    def written(self) -> tuple[str, ...]:
+        return self.state
+
+    @property
     def arguments(self) -> tuple[Tensor, Tensor]:
         graph = self.bundle.models["train_head"].main
         return graph.tensors[graph.inputs[0]], graph.tensors[graph.inputs[1]]

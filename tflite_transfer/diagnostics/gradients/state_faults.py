@@ -24,7 +24,7 @@ def state_faults(losses: Losses) -> Iterator[Fault]:
     if not isinstance(step, TrainSignature):
         return
     graphs = {s.key: step.file.model.subgraphs[s.subgraph] for s in step.file.model.signatures}
-    moved = [s for s in step.state if s in step.wiring.assigned] if _matters(losses) else []
+    moved = step.written if _matters(losses) else ()
     for key, opcode in (("save", "READ_VARIABLE"), ("initialize", "ASSIGN_VARIABLE")):
         if key in graphs and (left := [s for s in moved if s not in _touched(graphs[key], opcode)]):
             yield _left_out(key, left, len(moved))

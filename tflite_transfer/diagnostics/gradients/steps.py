@@ -47,6 +47,11 @@ class TrainingStep(Protocol):
         ...
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """What of the state a step writes; a learning rate it only reads."""
+        ...
+
+    @property
     def arguments(self) -> tuple[Tensor, Tensor]:
         """Those of x and y."""
         ...

@@ -52,6 +52,10 @@ class TrainSignature:
         return tuple(n for n in dict.fromkeys(wiring.handles.values()) if n in used)
 
     @property
+    def written(self) -> tuple[str, ...]:
+        return tuple(n for n in self.state if n in self.wiring.assigned)
+
+    @property
     def arguments(self) -> tuple[Tensor, Tensor]:
         signature, roles = self.file.signature("train"), self.file.roles
         tensors, inputs = self.wiring.graph.tensors, signature.inputs

@@ -17,7 +17,7 @@ from tflite_transfer.diagnostics.gradients.steps import Stepped
 STEPS = 4
 ALIKE = 1e-6  # of a slot to the gradient, or its square
 STEADY = 0.02  # Adam's rate over some steps: epsilon and weight decay change it by less, a step too many by 26 %
-NOTHING = 1e-12  # of the loss: such a gradient is rounding, as that of a bias in front of a batch norm
+NOTHING = 1e-9  # of the loss: such a gradient is rounding, as that of a bias in front of a batch norm
 SEEN = 1e-5  # √v' is so much larger than any epsilon
 
 
@@ -83,23 +83,24 @@ def _not_finite(steps: Steps) -> Iterator[Fault]:
 
 
 def _stale_slots(steps: Steps) -> Iterator[Fault]:
-    """Slots that training reads, and that stay as they were, though every parameter of their shape has a gradient."""
-    parameters = steps.losses.training.parameters
-    for slot in steps.state:
-        shape, first = np.shape(steps.before[0][slot]), steps.before[0][slot]
-        alike = [p for p in parameters if np.shape(steps.before[0][p]) == shape]
-        if not shape or not alike or not all(map(steps.alive, alike)):
-            continue
-        if all(np.array_equal(s.after[slot], first) for s in steps.done):
+    """Slots that stay as they were, though every parameter of their shape has a gradient.
+
+    A slot is written at each step, or begins at 0, which no rate or mask does.
+    """
+    training, before = steps.losses.training, steps.before[0]
+    for slot in (n for n in training.state if n in training.written or not np.any(before[n])):
+        alike = [p for p in training.parameters if np.shape(before[p]) == np.shape(before[slot]) != ()]
+        moves = any(not np.array_equal(s.after[slot], before[slot]) for s in steps.done)
+        if alike and not moves and all(map(steps.alive, alike)):
             told = f"it is the same after {STEPS} steps, and the gradients are not 0: every step is like the first one."
             advice = "Write the optimizer's new state back at each step, and give it to the next."
             yield Fault("optimizer state does not move", slot, 0.0, told, advice)
 
 
 def _standing_counter(steps: Steps) -> Iterator[Fault]:
-    """A number that begins at 0 counts the steps; a learning rate does not begin there."""
+    """A number that is written at each step, and begins at 0, counts them."""
     scalars = any(np.shape(steps.before[0][p]) == () for p in steps.losses.training.parameters)
-    for slot in steps.state:
+    for slot in steps.losses.training.written:
         first = steps.before[0][slot]
         if np.shape(first) != () or float(first) != 0 or scalars:
             continue
@@ -120,11 +121,11 @@ def _climbs(steps: Steps) -> Iterator[Fault]:
         gradient, move = first.gradients[p] / steps.losses.rate, first.after[p] - before[p]
         if not steps.alive(p):
             continue
-        if not move.any():
-            told = "its gradient is not 0, and one step leaves it as it is."
+        if not any((s.after[p] != before[p]).any() for s in steps.done):
+            told = f"its gradient is not 0, and {STEPS} steps leave it as it is."
             yield Fault("parameter does not move", p, 0.0, told, "Assign its new value, or look at the learning rate.")
             continue
-        cosine = float(np.vdot(gradient, move) / np.linalg.norm(gradient) / np.linalg.norm(move))
+        cosine = float(np.vdot(gradient, move) / np.linalg.norm(gradient) / (np.linalg.norm(move) or 1.0))
         if cosine > 0:
             told = f"the first step moves it along its gradient (cosine {cosine:.3f}), to a larger loss."
             yield Fault("update climbs", p, cosine, told, "Subtract the step from it.")
