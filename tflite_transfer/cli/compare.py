@@ -55,6 +55,9 @@ def compare(
     check_outputs({"--json_out": json_out}, [model, against, *paths(inputs or [])])
     if sum(x is not None for x in (data, inputs, random)) > 1:
         raise OptionError("--data, --input and --random exclude each other.")
+    from tflite_transfer.training import check_seed
+
+    check_seed(random)
     found = _compared(model, against, a, b, data, inputs, random, steps, mode)
     from tflite_transfer.diagnostics.record import record
 
