@@ -33,8 +33,6 @@ from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
-# Compiled with vector.py 046b031e: see there.
-
 TILE = 6  # pixels whose sums are in registers at one time, by
 PANEL = 2 * WIDTH  # outputs: 12 vectors of sums, and two of filters. 4 pixels took 8 % more time, 8 took 6 % more
 BAND = 2**16  # numbers under the windows of the pixels of one pass: 256 kB, which a second-level cache keeps

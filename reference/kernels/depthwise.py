@@ -29,8 +29,6 @@ from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
-# Compiled with vector.py 046b031e: see there.
-
 RUN = 4  # neighbouring pixels at one time, so that each vector of filters is read once for four
 
 

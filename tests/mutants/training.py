@@ -17,6 +17,7 @@ SHARED = "tests/parity/test_shared_weights.py"
 CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biases.py"
 GATHERED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
 LOOP, VECTOR = "reference/kernels/head_loop.py", "reference/kernels/vector.py"
+PRODUCTS = "reference/kernels/head_products.py"
 
 
 def flex(file: str, old: str, new: str, keyword: str) -> Mutant:
@@ -57,7 +58,10 @@ MUTANTS = (
     Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
     Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
-    Mutant(LOOP, "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
+    Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
+    Mutant(PRODUCTS, "if f + n < hi else np.float32(0)", "", STEPS, "a_step_is"),
+    Mutant(PRODUCTS, "c * rows.size + TILE * i", "c * rows.size + ROWS * i", STEPS, "a_step_is"),
+    Mutant("reference/kernels/optimizers.py", "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
     Mutant(CONSTANTS, "slot.spot if _is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
     Mutant(CONSTANTS, "-operator - 1 if _is_even(values[matrix]) else matrix", "-operator - 1", SHARED, "times"),
     Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),

@@ -6,7 +6,6 @@ import inspect
 import os
 import subprocess
 import sys
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels import conv, depthwise, vector
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS as FUSED
 from tflite_transfer.reference.ops.table import TABLE
@@ -82,13 +80,6 @@ def test_demo_base() -> None:
     fast, plain = (Interpreter(DEMO, jit=jit).run(None, image=images)["bottleneck"] for jit in (True, False))
     assert np.abs(plain).max() > 1
     assert np.abs(fast - plain).max() <= 64 * UNIT * np.abs(plain).max()
-
-
-@pytest.mark.parametrize("module", [conv, depthwise])
-def test_kernels_are_compiled_with_the_vectors_as_they_are(module: Any) -> None:
-    """Numba would go on using machine code in which an earlier vector.py is inlined (see there)."""
-    checksum = zlib.crc32(Path(vector.__file__).read_text().encode())
-    assert f"vector.py {checksum:08x}" in Path(module.__file__).read_text(), "replace the checksum by this one"
 
 
 def test_threads_share_an_interpreter() -> None:
