@@ -10,9 +10,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from bench.case import Case, Goal, Setting, Values
+from bench.case import Case, Setting
 from bench.limits import byte_floor, fma_floor, stream
 from bench.litert import Invoke, upstream
+from bench.results import Goal, Values
 from bench.timing import Side, race, timed
 from tests.cases import Head
 from tests.parity import training
@@ -57,7 +58,7 @@ class Problem:
 
     @cached_property
     def first(self) -> tuple[Array, Array]:
-        """x (B, F) and one-hot y (B, C) of the first batch."""
+        """The first batch: x (B, F) and one-hot y (B, C)."""
         rows = self.batches[0]
         return self.x[rows], one_hot(self.classes[rows], self.head.classes)
 

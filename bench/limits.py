@@ -33,23 +33,29 @@ def fma_floor(count: float) -> Side:
 
 
 @kernel()
-def _stream(x: Array, batches: Array, passes: int, weights: Array) -> float:
-    """Add up the rows of each batch ``passes`` times, and change each weight. The sum keeps the reads alive."""
-    total = 0.0
+def _stream(x: Array, batches: Array, passes: int, weights: Array) -> np.float32:
+    """Add up the rows of each batch ``passes`` times, and change each weight. The sum keeps the reads alive.
+
+    Four rows side by side: one after the other took 1.5 times as long, of 5 kB as of 250 kB each.
+    """
+    total = np.float32(0)
+    last = batches.shape[1] - 1
     for k in range(len(batches)):
+        rows = batches[k]
         for _ in range(passes):
-            for row in batches[k]:
-                total += _sum(x[row])
+            for i in range(0, rows.size, 4):
+                p, q, r = rows[min(i + 1, last)], rows[min(i + 2, last)], rows[min(i + 3, last)]
+                total += _sum(x[rows[i]], x[p], x[q], x[r])
         _shrink(weights)
     return total
 
 
 @kernel(fastmath=REORDER)
-def _sum(row: Array) -> float:
-    total = np.float32(0)
-    for f in range(row.size):
-        total += row[f]
-    return total
+def _sum(a: Array, b: Array, c: Array, d: Array) -> np.float32:
+    p = q = r = s = np.float32(0)
+    for f in range(a.size):
+        p, q, r, s = p + a[f], q + b[f], r + c[f], s + d[f]
+    return p + q + r + s
 
 
 @kernel()

@@ -42,9 +42,14 @@ def interpreter(content: bytes, threads: int) -> Any:
     return made
 
 
+def fill(interpreter: Any, detail: Any, value: Array) -> None:
+    """Set one input."""
+    interpreter.set_tensor(detail["index"], np.asarray(value, np.float32).reshape(detail["shape"]))
+
+
 def _run(part: Any, values: Sequence[Array]) -> list[Array]:
     for detail, value in zip(part.get_input_details(), values, strict=True):
-        part.set_tensor(detail["index"], np.asarray(value, np.float32).reshape(detail["shape"]))
+        fill(part, detail, value)
     part.invoke()
     return [part.get_tensor(detail["index"]) for detail in part.get_output_details()]
 

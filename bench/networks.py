@@ -1,43 +1,39 @@
-"""Whole networks: on one image, and trained. TensorFlow makes the plain files of MobileNetV2.
-
-``python -m bench.networks`` prints the memory that a training step needs in LiteRT.
-"""
+"""Whole networks: on one image, and trained. TensorFlow makes the plain files of MobileNetV2."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.case import Case, Setting
 from bench.litert import fill, interpreter
+from bench.results import Goal, Values
+from bench.timing import Side, race, timed
 from tflite_transfer.backends.base import Array
 from tflite_transfer.converter import SGD, TrainingOptions, make_trainable
 from tflite_transfer.reference.interpreter import Interpreter
 
 BASE = Path(__file__).parent.parent / "demo" / "base.tflite"
 SIZE, WIDTH, BATCH, CLASSES = 96, 0.35, 16, 1000
-Sides = tuple[Callable[[], object], Callable[[], object], int]  # ours, LiteRT's, steps that a call of ours takes
 
 
-def bottleneck() -> Sides:
+def bottleneck(setting: Setting) -> Values:
     """The demo's base on one image."""
     image = np.random.default_rng(0).random((1, 160, 160, 3), np.float32)
-    return _one_image(BASE.read_bytes(), image, rtol=1e-3, atol=1e-4)
+    return _one_image(setting, BASE.read_bytes(), image, rtol=1e-3, atol=1e-4)
 
 
-def mobilenet() -> Sides:
+def mobilenet(setting: Setting) -> Values:
     """MobileNetV2 of full width on one image of 224 pixels, float32."""
     image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
-    return _one_image(_plain(224, 1.0), image, rtol=0, atol=1e-6)
+    return _one_image(setting, _plain(224, 1.0), image, rtol=0, atol=1e-6)
 
 
-def _one_image(content: bytes, image: Array, rtol: float, atol: float) -> Sides:
+def _one_image(setting: Setting, content: bytes, image: Array, rtol: float, atol: float) -> Values:
     """One thread."""
     theirs = interpreter(content, threads=1)
     fill(theirs, theirs.get_input_details()[0], image)
@@ -45,17 +41,17 @@ def _one_image(content: bytes, image: Array, rtol: float, atol: float) -> Sides:
     expected = theirs.get_tensor(theirs.get_output_details()[0]["index"])
     ours = Interpreter(content)
     np.testing.assert_allclose(ours.call(image)[0], expected, rtol=rtol, atol=atol)
-    return lambda: ours.call(image), theirs.invoke, 1
+    return _race(setting, lambda: ours.call(image), theirs.invoke)
 
 
-def training_step() -> Sides:
+def training_step(setting: Setting) -> Values:
     """All weights of MobileNetV2, width 0.35, from its plain file: 16 images of 96 pixels, SGD, one thread."""
     content, x, y = trainable(), *_examples()
     ours, theirs = Interpreter(content), _litert(content)
     ours.run("initialize")
     losses = [[float(run()["loss"]) for _ in range(3)] for run in (lambda: ours.run("train", x=x, y=y), theirs)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-    return lambda: ours.run("train", x=x, y=y), theirs, 1
+    return _race(setting, lambda: ours.run("train", x=x, y=y), theirs)
 
 
 def trainable() -> bytes:
@@ -84,30 +80,12 @@ def _litert(content: bytes) -> Callable[[], dict[str, Array]]:
     return partial(runner("train"), x=x, y=y)
 
 
-def _grown(content: bytes) -> int:
-    """By how many bytes a process's peak grows from two training steps, the file already in memory."""
-    before = _peak()
-    step = _litert(content)
-    step()
-    step()
-    return _peak() - before
+def _race(setting: Setting, ours: Callable[[], object], theirs: Callable[[], object]) -> Values:
+    return race({"numpy": Side(timed(ours)), "LiteRT": Side(timed(theirs))}, *setting[:2])
 
 
-def _peak() -> int:
-    """Bytes. getrusage would count the parent's too."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in status if line.startswith("VmHWM:")).split()[1])
-
-
-def main() -> int:
-    """Print the memory of a training step."""
-    content = trainable()
-    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-        grown = apart.submit(_grown, content).result()
-    print(f"MobileNetV2 {WIDTH}, {SIZE} px, {BATCH} examples: a file of {len(content) / 1e6:.1f} MB")
-    print(f"{grown / 1e6:.0f} MB more at the peak of two training steps in LiteRT")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+CASES = (
+    Case("bottleneck, EfficientNet-Lite0 cut at block 13, 160 px", bottleneck, (Goal("within", "numpy", ("LiteRT",)),)),
+    Case("MobileNetV2, 224 px, one image", mobilenet, (Goal("within", "numpy", ("LiteRT",), 1.5),)),
+    Case("MobileNetV2 0.35, 96 px, training step of 16", training_step, (Goal("within", "numpy", ("LiteRT",)),)),
+)

@@ -36,9 +36,7 @@ class Head(NamedTuple):
         return head_bundle(self.features, self.classes, rule, self.l2, self.examples)
 
 
-def head_bundle(
-    features: int, classes: int, rule: SGD | Adam, l2: float | None = None, examples: int = 20
-) -> Bundle:
+def head_bundle(features: int, classes: int, rule: SGD | Adam, l2: float | None = None, examples: int = 20) -> Bundle:
     """Five files around a head of this size; the base spreads one pixel over the features."""
     head = softmax_head((features,), classes, examples, l2)
     base = GraphBuilder()
