@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench import heads, networks
+from bench import bottlenecks, growth, heads, memory, one_file, start
 
-CASES = (*heads.CASES, *networks.CASES)
+CASES = tuple(case for part in (heads, bottlenecks, one_file, start, memory, growth) for case in part.CASES)

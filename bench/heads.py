@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.case import Case, Setting
 from bench.limits import byte_floor, fma_floor, stream
-from bench.litert import Invoke, upstream
+from bench.litert import THREADS, Invoke, upstream
 from bench.results import Goal, Values
 from bench.timing import Side, race, timed
 from tests.cases import Head
@@ -25,8 +25,7 @@ from tflite_transfer.converter.training.optimizers import SGD, Adam
 from tflite_transfer.training import epoch_batches
 
 RULES = {"sgd": SGD(0.03), "adam": Adam()}  # the numbers in the upstream-made files
-TOLD = {1: "", 2: ", 2 threads"}
-LITERT = {n: (f"LiteRT{told}", f"LiteRT, upstream's graph{told}") for n, told in TOLD.items()}
+LITERT = {n: (f"LiteRT{told}", f"LiteRT, upstream's graph{told}") for n, told in THREADS.items()}
 FLOORS = ("byte floor", "FMA floor")
 Measure = Callable[[Head, Setting], Values]
 STEPS = 48  # a call takes at least so many, as a chunk of a training does: what a call costs is shared among them
@@ -125,7 +124,7 @@ class Problem:
 
     def sides(self, setting: Setting) -> dict[str, Side]:
         """What every head is measured by."""
-        found = {f"numpy{told}": self.backend("numpy", n) for n, told in TOLD.items()}
+        found = {f"numpy{told}": self.backend("numpy", n) for n, told in THREADS.items()}
         found["plain NumPy"] = self.plain()
         found |= self.litert(1) | self.litert(2) | {"tflite backend": self.backend("tflite")}
         for name, peer in setting.peers.items():

@@ -15,6 +15,7 @@ from tflite_transfer.reference.tflite.graph import Tensor
 from tflite_transfer.reference.tflite.reader import read
 from tflite_transfer.reference.tflite.writer import write
 
+THREADS = {1: "", 2: ", 2 threads"}  # how many -> how a side says so
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 EXAMPLES, SHAPE, FEATURES, CLASSES = 5, (2, 2, 3), 12, 4  # of the files there; SHAPE is a bottleneck's
 

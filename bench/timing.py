@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+LONG = 20.0  # seconds
 Clock = Callable[[int], float]  # a number of repeats -> the seconds that they took
 
 
@@ -29,15 +30,23 @@ def timed(call: Callable[[], object]) -> Clock:
 
 
 def race(sides: Mapping[str, Side], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """The seconds a unit took, by side and round. In each round each side has its turn, of about ``seconds``."""
+    """The seconds a unit took, by side and round. In each round each side has its turn, of about ``seconds``.
+
+    Where that takes long no further round is begun.
+    """
     repeats = {name: _repeats(side.clock, seconds) for name, side in sides.items()}
     found: dict[str, list[float]] = {name: [] for name in sides}
+    started = time.perf_counter()
     for _ in range(rounds):
         for name, side in sides.items():
             found[name].append(side.clock(repeats[name]) / repeats[name] / side.units)
+        if time.perf_counter() - started > LONG:
+            break
     return found
 
 
 def _repeats(clock: Clock, seconds: float) -> int:
-    clock(1)  # the first call compiles, and warms the caches
+    """The first call compiles, and warms the caches; the second tells how long one takes."""
+    if clock(1) > LONG:
+        return 1
     return max(1, int(seconds / max(clock(1), 1e-7)))
