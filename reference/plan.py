@@ -120,7 +120,8 @@ def _small_results(step: Step, inputs: list[Any], source: str, room: Room) -> tu
     """What a step makes of constants, or None where that takes too much room, or fails: a run will tell."""
     room.cost = step.cost
     try:
-        return execute(step, inputs, source)
+        with np.errstate(all="ignore"):
+            return execute(step, inputs, source)
     except ModelError:
         return None
 

@@ -64,8 +64,9 @@ class Run:
         room = 0
         token = ALLOWED.set(self.meter)
         try:
-            for step in steps:
-                room += self._execute(number, step, held)
+            with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
+                for step in steps:
+                    room += self._execute(number, step, held)
             return tuple(held[i] for i in plan.graph.outputs)
         finally:
             ALLOWED.reset(token)
@@ -73,20 +74,22 @@ class Run:
 
     def _execute(self, number: int, step: Step, held: dict[int, Value]) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
-        self.meter.operator()
-        self.meter.cost = step.cost
+        meter, room, freed = self.meter, 0, 0
+        meter.operator()
+        meter.cost = step.cost
         inputs = [held[i] if i >= 0 else None for i in step.inputs]
         results = execute(step, inputs, self.model.source, run=self)
         if self._observe is not None:
             self._observe(_told(number, step, self._plans[number], inputs, results))
-        results = tuple(_compact(r) for r in results)
-        room = sum(_size(r) for r in results)
-        self.meter.hold(room)
+        for i, result in zip(step.operator.outputs, results, strict=True):
+            held[i] = value = _compact(result)
+            room += _size(value)
+        meter.hold(room)
         if self._observe is not None:
-            self.meter.hold(room)  # what is told is held for good
-        held.update(zip(step.operator.outputs, results, strict=True))
-        freed = sum(_size(held.pop(t, None)) for t in step.release)
-        self.meter.hold(-freed)
+            meter.hold(room)  # what is told is held for good
+        for i in step.release:
+            freed += _size(held.pop(i, None))
+        meter.hold(-freed)
         return room - freed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Step:
     cost: Cost = FREE
     pieces: Pieces | None = None
 
-    @property
+    @cached_property
     def impure(self) -> bool:
         """Does it need the run: for other sub-graphs, variables, random numbers?"""
         return "run" in parameters(self.kernel)
@@ -51,10 +51,12 @@ class Step:
 
 
 def execute(step: Step, inputs: Sequence[Value], source: str, **more: Any) -> tuple[Value, ...]:
-    """A step's results. Raises ModelError, which names the operator and the shapes."""
+    """A step's results. Raises ModelError, which names the operator and the shapes.
+
+    NumPy's warnings of infinities and NaN are the caller's to turn off: once for a run, and not for each operator.
+    """
     try:
-        with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
-            results = _results(step, inputs, more if step.impure else {})
+        results = _results(step, inputs, more if step.impure else {})
         _check_types(step, results)
         return results
     except TransferError:

@@ -20,7 +20,7 @@ def broadcasting(function: Function) -> Function:
 
     @wraps(function)
     def checked(*arrays: Array, **options: Any) -> Any:
-        if len({a.dtype for a in arrays}) > 1:
+        if any(a.dtype != arrays[0].dtype for a in arrays[1:]):
             raise ValueError(f"the inputs are of types {', '.join(str(a.dtype) for a in arrays)}")
         return function(*arrays, **options)
 
