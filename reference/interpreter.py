@@ -148,7 +148,7 @@ class Interpreter:
         results = run.call(number, values)
         if any(isinstance(r, Handle) for r in results):
             raise ModelError(f"{self.model.source} gives a resource, which has no value outside of it.")
-        kept = self._constants.union(map(id, (*values, *self._memory.variables.held())))
+        kept = self._constants.union(map(id, (*values, *self._memory.variables.held().values())))
         arrays = [np.asarray(r) for r in results]
         shared = [r.base is not None or id(r) in kept for r in arrays]
         run.meter.hold(sum(r.nbytes * (1 + s) for r, s in zip(arrays, shared, strict=True)))
