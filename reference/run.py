@@ -47,10 +47,11 @@ class Run:
         memory: Memory,
         budget: Budget,
         folder: Path,
+        threads: int = 1,
         observe: Callable[[Executed], None] | None = None,
     ) -> None:
         self.folder = folder  # that a path in the model may not leave
-        self.model, self.memory, self.meter = model, memory, Meter(budget, model.source)
+        self.model, self.memory, self.meter = model, memory, Meter(budget, model.source, threads)
         self.meter.hold(memory.nbytes)
         self._plans, self._observe, self._begun = plans, observe, False
 

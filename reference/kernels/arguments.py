@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.kernels.compile import kernel
-from tflite_transfer.reference.ops.limit import in_time
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
 Bounds = tuple[float, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-TERMS = 2**30  # multiply-adds of one call: 0.1 s, after which Python's threads and the run's clock have their turn
 UNBOUNDED: Bounds = (-math.inf, math.inf)
 
 
@@ -72,14 +70,6 @@ def empty(shape: tuple[int, ...]) -> Array:
 def _aligned(room: Array) -> int:
     """Its first number at the beginning of a cache line: compiled, as NumPy takes 4 us to give an address."""
     return -room.ctypes.data % 64 // 4
-
-
-def batches(count: int, terms: int) -> Iterator[tuple[int, int]]:
-    """Ranges of ``count`` results of so many terms each, between which the run's seconds are looked at."""
-    most = max(TERMS // max(terms, 1), 1)
-    for first in range(0, count, most):
-        in_time()
-        yield first, min(first + most, count)
 
 
 @functools.lru_cache(1024)

@@ -18,7 +18,6 @@ from tflite_transfer.reference.kernels.arguments import (
     Bounds,
     WindowAxis,
     axis,
-    batches,
     bounded,
     empty,
     flat,
@@ -27,6 +26,7 @@ from tflite_transfer.reference.kernels.arguments import (
     scalars,
 )
 from tflite_transfer.reference.kernels.compile import kernel
+from tflite_transfer.reference.kernels.threads import Part, each
 from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, spread, store, store_first
 from tflite_transfer.reference.ops import conv, linear
 from tflite_transfer.reference.ops.limit import within_limit
@@ -101,8 +101,12 @@ def conv_2d(
         biases[:outputs] = bias
     x, rows, columns = _padded(x, rows, columns)
     images, panels, limits = flat(x), flat(packed), scalars(bounds)
-    for some in batches(y.size // outputs, packed[0].size * len(packed)):
-        _conv(images, panels, biases, y.reshape(-1), some, channels, outputs, tuple(rows), tuple(columns), limits)
+    numbers, down, across = y.reshape(-1), tuple(rows), tuple(columns)
+
+    def work(pixels: Part) -> None:
+        _conv(images, panels, biases, numbers, pixels, channels, outputs, down, across, limits)
+
+    each(y.size // outputs, packed[0].size * len(packed), work)
     return y
 
 

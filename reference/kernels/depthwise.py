@@ -15,7 +15,6 @@ from tflite_transfer.reference.kernels.arguments import (
     Bounds,
     WindowAxis,
     axis,
-    batches,
     bounded,
     empty,
     flat,
@@ -23,6 +22,7 @@ from tflite_transfer.reference.kernels.arguments import (
     scalars,
 )
 from tflite_transfer.reference.kernels.compile import kernel
+from tflite_transfer.reference.kernels.threads import Part, each
 from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, store
 from tflite_transfer.reference.ops import conv
 from tflite_transfer.reference.ops.limit import within_limit
@@ -69,8 +69,12 @@ def depthwise_conv_2d(
     images, taps, biases, limits = flat(x), flat(filters), flat(bias), scalars(bounds)
     square = rows[3:] == columns[3:] and columns.dilation == 1
     own = OWN.get((columns.kernel, columns.stride), NONE) if square else NONE
-    for some in batches(len(x) * rows.outputs, columns.outputs * filters.size):
-        _depthwise(images, taps, biases, y.reshape(-1), some, x.shape[3], tuple(rows), tuple(columns), own, limits)
+    numbers, depth, down, across = y.reshape(-1), x.shape[3], tuple(rows), tuple(columns)
+
+    def work(lines: Part) -> None:
+        _depthwise(images, taps, biases, numbers, lines, depth, down, across, own, limits)
+
+    each(len(x) * rows.outputs, columns.outputs * filters.size, work)
     return y[..., :channels]
 
 

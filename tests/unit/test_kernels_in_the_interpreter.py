@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 
 from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.kernels import conv, threads
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS as FUSED
+from tflite_transfer.reference.ops.limit import ALLOWED, Allowance
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
@@ -80,6 +83,32 @@ def test_demo_base() -> None:
     fast, plain = (Interpreter(DEMO, jit=jit).run(None, image=images)["bottleneck"] for jit in (True, False))
     assert np.abs(plain).max() > 1
     assert np.abs(fast - plain).max() <= 64 * UNIT * np.abs(plain).max()
+
+
+def test_an_interpreter_shares_its_work_between_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit the same; 16 images, since of one no operator is worth a thread."""
+    images = np.random.default_rng(0).random((16, 160, 160, 3), np.float32)
+    alone = Interpreter(DEMO).run(None, image=images)["bottleneck"]
+    told: list[str] = []
+    conv_kernel = conv._conv
+    monkeypatch.setattr(conv, "_conv", lambda *a: (told.append(threading.current_thread().name), conv_kernel(*a)))
+    for count in (2, 3):
+        told.clear()
+        shared = Interpreter(DEMO, num_threads=count).run(None, image=images)["bottleneck"]
+        np.testing.assert_array_equal(shared, alone)
+        assert any(name.startswith("kernels") for name in told)
+
+
+@pytest.mark.parametrize(("count", "workers"), [(1, 2), (5, 2), (6, 3), (1000, 7)])
+def test_parts_make_up_the_whole(count: int, workers: int) -> None:
+    token = ALLOWED.set(Allowance(threads=workers))
+    parts: list[tuple[int, int]] = []
+    try:
+        threads.each(count, threads.WORTH, parts.append)
+    finally:
+        ALLOWED.reset(token)
+    assert [n for a, b in sorted(parts) for n in range(a, b)] == list(range(count))
+    assert len(parts) >= min(count, workers)
 
 
 def test_threads_share_an_interpreter() -> None:
