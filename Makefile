@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-all check mutants bench notebook clean
+.PHONY: demo test test-all check mutants bench notebooks docs clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -42,9 +42,11 @@ mutants: .venv/installed  ## faults put into the code, each of which must turn a
 bench: .venv/installed  ## ratios between the backends, validated before they are timed
 	.venv/bin/python -m bench
 
-notebook: .venv/installed  ## runs examples/fashion_mnist.py in full; needs Debian's dataset-fashion-mnist
-	$(PIP) install --editable '.[notebook]'
-	.venv/bin/python examples/make_notebook.py
+notebooks: .venv/installed  ## runs the course and examples/fashion_mnist.py, which needs Debian's dataset-fashion-mnist
+	.venv/bin/python -m docs.make_notebooks
+
+docs: .venv/installed  ## the site: docs/out/site/index.html
+	.venv/bin/python -m sphinx -W --keep-going -q -c docs -d docs/out/doctrees . docs/out/site
 
 clean:
-	rm -rf .venv build dist *.egg-info demo/out
+	rm -rf .venv build dist *.egg-info demo/out docs/out

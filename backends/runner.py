@@ -10,6 +10,7 @@ import numpy as np
 
 from tflite_transfer.backends.tflite import first_line, interpreter_class
 from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.kernels.threads import cores
 from tflite_transfer.reference.signatures import Names, arguments, names
 from tflite_transfer.reference.tflite.errors import ModelError, OptionError
 from tflite_transfer.reference.tflite.graph import Array, Signature
@@ -36,8 +37,10 @@ class Runner(Protocol):
 class NumpyRunner:
     """The reference interpreter as a ``Runner``."""
 
-    def __init__(self, source: Path | bytes, folder: Path, *, resize: bool = False) -> None:
-        self._interpreter = Interpreter(source, folder=folder, resize=resize)
+    def __init__(
+        self, source: Path | bytes, num_threads: int | None = None, folder: str | Path = ".", *, resize: bool = False
+    ) -> None:
+        self._interpreter = Interpreter(source, folder=folder, resize=resize, num_threads=num_threads or cores())
         self.run = self._interpreter.run
 
     def variables(self) -> dict[str, Array]:
@@ -137,10 +140,11 @@ def open_runner(
 ) -> Runner:
     """The backend of that name, ready to run a file. Raises OptionError, ModelError, MissingExtraError.
 
-    ``folder``: where the model may save and restore, on the numpy backend. ``resize``: see ``Interpreter``.
+    ``num_threads``: by default one for each core with numpy, what LiteRT chooses with tflite. ``folder``: where the
+    model may save and restore, on the numpy backend. ``resize``: see ``Interpreter``.
     """
     if name == "numpy":
-        return NumpyRunner(source, Path(folder), resize=resize)
+        return NumpyRunner(source, num_threads, folder, resize=resize)
     if name == "tflite":
         return LiteRTRunner(source, num_threads, resize=resize)
     raise OptionError(f"backend must be numpy or tflite, but is {name!r}.")

@@ -1,61 +1,71 @@
-"""``python -m bench [SUBSTRING] [--json FILE]``: how many times faster the numpy backend is than LiteRT, one thread.
+"""``python -m bench [SUBSTRING] [--json_out FILE] [--peers]``: both backends against LiteRT and the machine's limits.
 
-Each case is validated first. Both sides take turns; the table shows medians over 15 rounds and, in brackets, the
-quartiles of the ratio. LiteRT's side is its bare ``invoke``: no copies, no Python.
+Each case is validated first; then its sides take turns. The table shows medians over the rounds with quartiles, and
+each goal's ratio with its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # One thread means one thread, of NumPy's BLAS too; it reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+if TYPE_CHECKING:
+    from bench.case import Case, Setting
+    from bench.results import Results
+
 
 def main() -> None:
     """Run the cases whose name holds the substring."""
+    from bench.case import Setting
     from bench.cases import CASES
-    from bench.timing import compare
+    from bench.results import save
 
+    arguments = _arguments([case.name for case in CASES])
+    chosen = [case for case in CASES if arguments.substring in case.name]
+    for results in _run(chosen, Setting()):
+        if arguments.json_out:
+            save(results, arguments.json_out)
+
+
+def _arguments(names: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("substring", nargs="?", default="", help="run only the cases whose name holds this")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures there")
-    arguments = parser.parse_args()
-    chosen = [case for case in CASES if arguments.substring in case.name]
-    if not chosen:
-        names = "\n  ".join(case.name for case in CASES)
-        parser.error(f"no case's name holds {arguments.substring!r}; the cases are\n  {names}")
-    if arguments.json and (arguments.json.is_dir() or not os.access(arguments.json.absolute().parent, os.W_OK)):
-        parser.error(f"--json {arguments.json} must be a file in a folder that may be written.")
-    rows = {}
-    print(f"{'case':56} {'numpy':>10} {'LiteRT':>10}  times faster")
-    for case in chosen:
-        ours, theirs, calls = case.make()
-        found = compare(ours, theirs, calls)
-        rows[case.name] = asdict(found)
-        low, high = found.quartiles
-        goal = f", goal {case.goal}" if case.goal else ""
-        print(
-            f"{case.name:56} {found.ours * 1e6:7.0f} us {found.theirs * 1e6:7.0f} us"
-            f"  {found.faster:.2f} ({low:.2f} to {high:.2f}){goal}"
-        )
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": _machine(), "cases": rows}, indent=1) + "\n")
+    parser.add_argument("--json_out", type=Path, metavar="FILE", help="write machine, versions and raw figures there")
+    found = parser.parse_args()
+    if not any(found.substring in name for name in names):
+        listed = "\n  ".join(names)
+        parser.error(f"no case's name holds {found.substring!r}; the cases are\n  {listed}")
+    out = found.json_out
+    if out and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
+        parser.error(f"--json_out {out} must be a file in a folder that may be written.")
+    return found
 
 
-def _machine() -> dict[str, str]:
-    from bench.machine import processor
+def _run(cases: Sequence[Case], setting: Setting) -> Iterator[Results]:
+    """All that was measured so far, after each case. What needs a package that is not here is left out."""
+    from bench.machine import machine
+    from bench.results import Results, Row
+    from bench.table import lines
 
-    packages = ("numpy", "numba", "ai-edge-litert")
-    return {"cpu": processor(), "python": platform.python_version(), **{p: version(p) for p in packages}}
+    found = Results(machine(), [], {})
+    for case in cases:
+        try:
+            row = Row(case.name, case.unit, case.measure(setting), case.goals)
+        except ImportError as e:
+            found.left_out[case.name] = str(e)
+            print(f"{case.name}: left out, {e}", flush=True)
+        else:
+            found.rows.append(row)
+            print("\n".join(lines(row)), flush=True)
+        yield found
 
 
 if __name__ == "__main__":

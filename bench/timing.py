@@ -1,42 +1,52 @@
-"""Timing two ways of doing one thing in turns, so that what else the machine does strikes both."""
+"""Timing several ways of doing one thing in turns, so that what else the machine does strikes all of them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import median, quantiles
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-ROUNDS = 15
-SECONDS = 0.15  # of each side in each round
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Seconds a call, medians over the rounds, and how many times faster ours is: median and quartiles."""
-
-    ours: float
-    theirs: float
-    faster: float
-    quartiles: tuple[float, float]
+LONG = 20.0  # seconds
+Clock = Callable[[int], float]  # a number of repeats -> the seconds that they took
 
 
-def compare(ours: Callable[[], object], theirs: Callable[[], object], calls: int = 1) -> Ratio:
-    """Time both in turns; one call of ``ours`` does the work of ``calls`` calls of ``theirs``."""
-    repeats = [_repeats(ours), _repeats(theirs)]
-    pairs = [(_time(ours, repeats[0]) / calls, _time(theirs, repeats[1])) for _ in range(ROUNDS)]
-    ratios = [b / a for a, b in pairs]
-    low, _, high = quantiles(ratios, n=4)
-    return Ratio(median(a for a, _ in pairs), median(b for _, b in pairs), median(ratios), (low, high))
+class Side(NamedTuple):
+    """One way, and how many units of work, such as steps, a repeat of it does."""
+
+    clock: Clock
+    units: float = 1
 
 
-def _repeats(call: Callable[[], object]) -> int:
-    call()  # the first call compiles, and warms the caches
-    return max(1, int(SECONDS / max(_time(call, 1), 1e-7)))
+def timed(call: Callable[[], object]) -> Clock:
+    """The clock of a call."""
+
+    def clock(repeats: int) -> float:
+        started = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        return time.perf_counter() - started
+
+    return clock
 
 
-def _time(call: Callable[[], object], repeats: int) -> float:
+def race(sides: Mapping[str, Side], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """The seconds a unit took, by side and round. In each round each side has its turn, of about ``seconds``.
+
+    Where that takes long no further round is begun.
+    """
+    repeats = {name: _repeats(side.clock, seconds) for name, side in sides.items()}
+    found: dict[str, list[float]] = {name: [] for name in sides}
     started = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - started) / repeats
+    for _ in range(rounds):
+        for name, side in sides.items():
+            found[name].append(side.clock(repeats[name]) / repeats[name] / side.units)
+        if time.perf_counter() - started > LONG:
+            break
+    return found
+
+
+def _repeats(clock: Clock, seconds: float) -> int:
+    """The first call compiles, and warms the caches; the second tells how long one takes."""
+    if clock(1) > LONG:
+        return 1
+    return max(1, int(seconds / max(clock(1), 1e-7)))

@@ -33,8 +33,8 @@ class Room(Allowance):
 class Meter(Allowance):
     """What a run has left. Every method raises BudgetError once there is none."""
 
-    def __init__(self, budget: Budget, source: str) -> None:
-        super().__init__(budget.bytes, time.monotonic() + budget.seconds)
+    def __init__(self, budget: Budget, source: str, threads: int = 1) -> None:
+        super().__init__(budget.bytes, time.monotonic() + budget.seconds, threads=threads)
         self.budget, self._source = budget, source
         self._operators = self._trips = 0
 

@@ -40,6 +40,7 @@ class Interpreter:
     precision : ``file`` computes in the file's types; ``float64`` widens every float, and refuses quantised graphs
     budget : what one run may use
     folder : where the model may save and restore: a path that it is given, or holds, must not lead out of it
+    num_threads : between which large convolutions and products are shared; the results are the same
     resize : take inputs of other sizes than the file's, where its operators can; else only what it leaves free
     """
 
@@ -52,12 +53,14 @@ class Interpreter:
         budget: Budget | None = None,
         folder: str | Path = ".",
         resize: bool = False,
+        num_threads: int = 1,
     ) -> None:
         if precision not in PRECISIONS:
             raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
         model = source if isinstance(source, Model) else read(source)
         verify(model)
         self.budget, self.folder, self.resize = budget or Budget(), Path(folder), resize
+        self.num_threads = num_threads
         _check_operators(model)
         room = Room(self.budget.bytes)
         model = unpacked(model, room)
@@ -139,7 +142,7 @@ class Interpreter:
         return self._memory.turn if self._keeps else nullcontext()
 
     def _run(self, observe: Any = None) -> Run:
-        return Run(self.model, self.plans, self._memory, self.budget, self.folder, observe)
+        return Run(self.model, self.plans, self._memory, self.budget, self.folder, self.num_threads, observe)
 
     def _values(self, found: Names, inputs: Mapping[str, Any]) -> list[Array]:
         given = arguments(self.model, found, inputs, resize=self.resize)
@@ -158,7 +161,7 @@ class Interpreter:
         results = run.call(number, values)
         if any(isinstance(r, Handle) for r in results):
             raise ModelError(f"{self.model.source} gives a resource, which has no value outside of it.")
-        kept = self._constants.union(map(id, (*values, *self._memory.variables.held())))
+        kept = self._constants.union(map(id, (*values, *self._memory.variables.held().values())))
         arrays = [np.asarray(r) for r in results]
         shared = [r.base is not None or id(r) in kept for r in arrays]
         run.meter.hold(sum(r.nbytes * (1 + s) for r, s in zip(arrays, shared, strict=True)))

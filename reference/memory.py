@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,9 +63,9 @@ class Variables(MutableMapping[str, Array]):
         """What all values take."""
         return sum(v.nbytes for v in self._values.values())
 
-    def held(self) -> list[Array]:
-        """The values themselves, not to be changed."""
-        return list(self._values.values())
+    def held(self) -> Mapping[str, Array]:
+        """The values themselves, by name, not to be changed."""
+        return self._values
 
     def size(self, handle: Handle) -> int:
         """The bytes of a variable's value; 0 before any assignment."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.constants import constant, is_widened, zeros
 from tflite_transfer.reference.cost import cost_of, pieces_of
 from tflite_transfer.reference.ops.limit import ALLOWED, FREE, in_time
+from tflite_transfer.reference.steady import Call, is_steady
 from tflite_transfer.reference.step import Step, execute
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph
@@ -33,6 +34,8 @@ class Plan:
     constants: Mapping[int, Array]
     every: tuple[Step, ...]
     fixed: Mapping[int, Array]
+    steady: bool  # do shapes follow from the inputs' shapes?
+    programs: dict[Hashable, list[Call]] = field(default_factory=dict)  # what ran before: see ``steady.py``
 
 
 def plans(model: Model, fast: Mapping[str, Kernel], budget: Budget, room: Room) -> list[Plan]:
@@ -56,7 +59,8 @@ def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> 
         raise ModelError(f"{model.source} is damaged: a constant cannot be read: {e}.") from e
     unfolded, constants = _fold(model, graph, every, fixed, room)
     steps = {s.number: _prepared(s, constants, room) for s in unfolded}
-    return Plan(graph, tuple(steps.values()), constants, tuple(steps.get(s.number, s) for s in every), fixed)
+    left, told = tuple(steps.values()), tuple(steps.get(s.number, s) for s in every)
+    return Plan(graph, left, constants, told, fixed, is_steady(left, constants))
 
 
 def _bind(number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:
@@ -120,7 +124,8 @@ def _small_results(step: Step, inputs: list[Any], source: str, room: Room) -> tu
     """What a step makes of constants, or None where that takes too much room, or fails: a run will tell."""
     room.cost = step.cost
     try:
-        return execute(step, inputs, source)
+        with np.errstate(all="ignore"):
+            return execute(step, inputs, source)
     except ModelError:
         return None
 

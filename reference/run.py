@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from tflite_transfer.reference.budget import Budget, Meter
 from tflite_transfer.reference.memory import Memory
 from tflite_transfer.reference.ops.limit import ALLOWED
 from tflite_transfer.reference.plan import Plan
-from tflite_transfer.reference.step import Step, Value, execute
+from tflite_transfer.reference.steady import MOST, Call, call_of, key_of, repeat
+from tflite_transfer.reference.step import Step, Value, compact, execute
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Model, Tensor
 
@@ -45,12 +47,13 @@ class Run:
         memory: Memory,
         budget: Budget,
         folder: Path,
+        threads: int = 1,
         observe: Callable[[Executed], None] | None = None,
     ) -> None:
         self.folder = folder  # that a path in the model may not leave
-        self.model, self.memory, self.meter = model, memory, Meter(budget, model.source)
+        self.model, self.memory, self.meter = model, memory, Meter(budget, model.source, threads)
         self.meter.hold(memory.nbytes)
-        self._plans, self._observe = plans, observe
+        self._plans, self._observe, self._begun = plans, observe, False
 
     def call(self, number: int, values: Sequence[Value]) -> tuple[Value, ...]:
         """A sub-graph by position: values for its inputs -> values of its outputs. Raises ModelError."""
@@ -59,41 +62,58 @@ class Run:
             raise ModelError(
                 f"{self.model.source}: sub-graph {number} takes {len(plan.graph.inputs)} values, not {len(values)}."
             )
-        steps, constants = (plan.steps, plan.constants) if self._observe is None else (plan.every, plan.fixed)
+        key, self._begun = self._key(plan, values), True
+        constants = plan.constants if self._observe is None else plan.fixed
         held: dict[int, Value] = {**constants, **dict(zip(plan.graph.inputs, values, strict=True))}
-        room = 0
         token = ALLOWED.set(self.meter)
         try:
-            for step in steps:
-                room += self._execute(number, step, held)
+            with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
+                if key in plan.programs:
+                    repeat(plan.programs[key], held, self)
+                else:
+                    self._check(number, key, held)
             return tuple(held[i] for i in plan.graph.outputs)
         finally:
             ALLOWED.reset(token)
-            self.meter.hold(-room)
 
-    def _execute(self, number: int, step: Step, held: dict[int, Value]) -> int:
+    def _key(self, plan: Plan, values: Sequence[Value]) -> Hashable:
+        """What tells a run that may be repeated; None for one that must be checked: see ``steady.py``."""
+        if self._begun or self._observe is not None or not plan.steady or self.meter.deadline < math.inf:
+            return None
+        return key_of(values, self.memory.variables.held())
+
+    def _check(self, number: int, key: Hashable, held: dict[int, Value]) -> None:
+        """Run a sub-graph's steps on the values held, with all checks; without an error they are not made again."""
+        plan, calls, room = self._plans[number], list[Call](), 0
+        try:
+            for step in plan.steps if self._observe is None else plan.every:
+                room += self._execute(number, step, held, None if key is None else calls)
+        finally:
+            self.meter.hold(-room)
+        if key is not None and len(plan.programs) < MOST:
+            plan.programs[key] = calls
+
+    def _execute(self, number: int, step: Step, held: dict[int, Value], calls: list[Call] | None) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
-        self.meter.operator()
-        self.meter.cost = step.cost
+        meter, freed = self.meter, 0
+        meter.operator()
+        meter.cost = step.cost
         inputs = [held[i] if i >= 0 else None for i in step.inputs]
         results = execute(step, inputs, self.model.source, run=self)
         if self._observe is not None:
             self._observe(_told(number, step, self._plans[number], inputs, results))
-        results = tuple(_compact(r) for r in results)
-        room = sum(_size(r) for r in results)
-        self.meter.hold(room)
+        kept = tuple(map(compact, results))
+        held.update(zip(step.operator.outputs, kept, strict=True))
+        room = sum(map(_size, kept))
+        meter.hold(room)
         if self._observe is not None:
-            self.meter.hold(room)  # what is told is held for good
-        held.update(zip(step.operator.outputs, results, strict=True))
-        freed = sum(_size(held.pop(t, None)) for t in step.release)
-        self.meter.hold(-freed)
+            meter.hold(room)  # what is told is held for good
+        for i in step.release:
+            freed += _size(held.pop(i, None))
+        meter.hold(-freed)
+        if calls is not None:
+            calls.append(call_of(step, inputs, copied=any(a is not b for a, b in zip(kept, results, strict=True))))
         return room - freed
-
-
-def _compact(value: Value) -> Value:
-    """``value``, copied where it is a small view that would keep a large array from being released."""
-    base = getattr(value, "base", None)
-    return value.copy() if isinstance(base, np.ndarray) and base.nbytes > 4 * value.nbytes else value
 
 
 def _size(value: Value) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Step:
     cost: Cost = FREE
     pieces: Pieces | None = None
 
-    @property
+    @cached_property
     def impure(self) -> bool:
         """Does it need the run: for other sub-graphs, variables, random numbers?"""
         return "run" in parameters(self.kernel)
@@ -51,20 +51,34 @@ class Step:
 
 
 def execute(step: Step, inputs: Sequence[Value], source: str, **more: Any) -> tuple[Value, ...]:
-    """A step's results. Raises ModelError, which names the operator and the shapes."""
+    """A step's results. Raises ModelError, which names the operator and the shapes.
+
+    NumPy's warnings of infinities and NaN are the caller's to turn off: once for a run, and not for each operator.
+    """
     try:
-        with np.errstate(all="ignore"):  # infinities and NaN are values here, as they are in TFLite
-            results = _results(step, inputs, more if step.impure else {})
+        results = results_of(step, inputs, more if step.impure else {})
         _check_types(step, results)
         return results
     except TransferError:
         raise
     except FAILURES as e:
-        shapes = [None if a is None else np.shape(a) for a in inputs]
-        raise ModelError(f"{source}: {step.place} cannot run on shapes {shapes}: {e}") from e
+        raise failure(step, inputs, source, e) from e
 
 
-def _results(step: Step, inputs: Sequence[Value], more: Mapping[str, Any]) -> tuple[Value, ...]:
+def failure(step: Step, inputs: Sequence[Value], source: str, error: Exception) -> ModelError:
+    """What a step's failure is to a user."""
+    shapes = [None if a is None else np.shape(a) for a in inputs]
+    return ModelError(f"{source}: {step.place} cannot run on shapes {shapes}: {error}")
+
+
+def compact(value: Value) -> Value:
+    """``value``, copied where it is a small view that would keep a large array from being released."""
+    base = getattr(value, "base", None)
+    return value.copy() if isinstance(base, np.ndarray) and base.nbytes > 4 * value.nbytes else value
+
+
+def results_of(step: Step, inputs: Sequence[Value], more: Mapping[str, Any]) -> tuple[Value, ...]:
+    """A step's results, whatever their types. Raises any of ``FAILURES``, BudgetError."""
     kernel, activation = step.kernel, step.activation
     affordable(inputs)
     if step.pieces is not None and is_large(inputs, step.pieces):

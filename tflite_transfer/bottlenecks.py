@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,11 +22,6 @@ def check_threads(number: int | None) -> None:
         raise OptionError(f"num_threads must be at least 1, but is {number}.")
     if number is not None and number > MOST_THREADS:
         raise OptionError(f"num_threads must be at most {MOST_THREADS}, but is {number}.")
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Bottlenecks:

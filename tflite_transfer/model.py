@@ -14,13 +14,14 @@ import numpy as np
 
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array
-from tflite_transfer.bottlenecks import Bottlenecks, check_threads, cores
+from tflite_transfer.bottlenecks import Bottlenecks, check_threads
 from tflite_transfer.classes import agree_classes, agree_states_classes, class_numbers, classes_of_folders
 from tflite_transfer.evaluation import Evaluation, evaluate
 from tflite_transfer.images import ImageLike
 from tflite_transfer.learner import Learner
 from tflite_transfer.pool import close_when_leaving
 from tflite_transfer.prediction import Prediction, ranked
+from tflite_transfer.reference.kernels.threads import cores
 from tflite_transfer.reference.tflite.any import load_classifier
 from tflite_transfer.reference.tflite.errors import ClosedError, DataError
 from tflite_transfer.reference.tflite.trainable import Trainable

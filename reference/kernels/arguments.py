@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import in_time
+from tflite_transfer.reference.kernels.compile import kernel
 from tflite_transfer.reference.ops.windows import window_axis
 
 Array = NDArray[Any]
 Bounds = tuple[float, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-TERMS = 2**30  # multiply-adds of one call: 0.1 s, after which Python's threads and the run's clock have their turn
 UNBOUNDED: Bounds = (-math.inf, math.inf)
 
 
 class WindowAxis(NamedTuple):
-    """A window and the axis of the image along which it slides, in pixels."""
+    """A window and the axis of the image along which it slides, in pixels.
+
+    To a kernel it is handed as ``tuple(axis)``: to see that a named tuple is of a type it knows takes numba 5 us.
+    """
 
     image: int
     outputs: int
@@ -30,6 +32,11 @@ class WindowAxis(NamedTuple):
     kernel: int
     stride: int
     dilation: int
+
+    @property
+    def reach(self) -> int:
+        """Pixels from the first window's first to the last window's last, padding included."""
+        return (self.outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
 
 
 @functools.lru_cache(1024)  # this and ``scalars`` are 3 of the 18 us that a small convolution takes
@@ -55,16 +62,14 @@ def empty(shape: tuple[int, ...]) -> Array:
     """A new float32 array that begins with a cache line. Unaligned, the depthwise kernel is a quarter slower."""
     size = math.prod(shape)
     room = np.empty(size + 16, np.float32)
-    start = -room.ctypes.data % 64 // 4
+    start = _aligned(room)
     return room[start : start + size].reshape(shape)
 
 
-def batches(count: int, terms: int) -> Iterator[tuple[int, int]]:
-    """Ranges of ``count`` results of so many terms each, between which the run's seconds are looked at."""
-    most = max(TERMS // max(terms, 1), 1)
-    for first in range(0, count, most):
-        in_time()
-        yield first, min(first + most, count)
+@kernel()
+def _aligned(room: Array) -> int:
+    """Its first number at the beginning of a cache line: compiled, as NumPy takes 4 us to give an address."""
+    return -room.ctypes.data % 64 // 4
 
 
 @functools.lru_cache(1024)

@@ -1,12 +1,14 @@
 """How every kernel is compiled: one decorator around ``numba.njit``, with the machine code kept on disk.
 
-A kernel calls only kernels of its own file. Numba compiles a kept kernel again when that file has changed, but not when
-a kernel inlined from another file has, nor for other options here: delete ``__pycache__`` after a change of this file.
+Numba compiles a kept kernel again when its file has changed, but not when a kernel that it inlines from another file
+has: here it does when any file of this folder has.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,11 @@ class _Cache(FunctionCache):
     since been renamed, which numba looks for before it sees that the source has changed.
     """
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        file = self._cache_file
+        file._source_stamp = file._source_stamp, sources(Path(__file__).parent)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
@@ -75,6 +82,13 @@ class _Cache(FunctionCache):
         """
         with contextlib.suppress(OSError):
             Path(self._cache_file._index_path).unlink()
+
+
+@functools.cache
+def sources(folder: Path) -> str:
+    """A digest of all kernels' sources: 1 ms, once in a process."""
+    files = sorted(folder.glob("*.py"))
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
 _warned = False

@@ -18,7 +18,6 @@ from tflite_transfer.reference.kernels.arguments import (
     Bounds,
     WindowAxis,
     axis,
-    batches,
     bounded,
     empty,
     flat,
@@ -27,13 +26,12 @@ from tflite_transfer.reference.kernels.arguments import (
     scalars,
 )
 from tflite_transfer.reference.kernels.compile import kernel
-from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, spread, store_first
+from tflite_transfer.reference.kernels.threads import Part, each
+from tflite_transfer.reference.kernels.vector import WIDTH, clamp, load, multiply_add, spread, store, store_first
 from tflite_transfer.reference.ops import conv, linear
 from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
-
-# Compiled with vector.py 046b031e: see there.
 
 TILE = 6  # pixels whose sums are in registers at one time, by
 PANEL = 2 * WIDTH  # outputs: 12 vectors of sums, and two of filters. 4 pixels took 8 % more time, 8 took 6 % more
@@ -101,10 +99,25 @@ def conv_2d(
     biases = np.zeros(packed.shape[0] * PANEL, np.float32)
     if bias is not None:
         biases[:outputs] = bias
+    x, rows, columns = _padded(x, rows, columns)
     images, panels, limits = flat(x), flat(packed), scalars(bounds)
-    for some in batches(y.size // outputs, packed[0].size * len(packed)):
-        _conv(images, panels, biases, y.reshape(-1), some, channels, outputs, rows, columns, limits)
+    numbers, down, across = y.reshape(-1), tuple(rows), tuple(columns)
+
+    def work(pixels: Part) -> None:
+        _conv(images, panels, biases, numbers, pixels, channels, outputs, down, across, limits)
+
+    each(y.size // outputs, packed[0].size * len(packed), work)
     return y
+
+
+def _padded(x: Array, rows: WindowAxis, columns: WindowAxis) -> tuple[Array, WindowAxis, WindowAxis]:
+    """The images with zeros around them, so that every window lies within, and their axes. (B, H, W, I)."""
+    height, width = (max(a.image + a.before, a.reach) for a in (rows, columns))
+    if (height, width) == x.shape[1:3]:
+        return x, rows, columns
+    room = np.zeros(within_limit((len(x), height, width, x.shape[3])), np.float32)
+    room[:, rows.before : rows.before + rows.image, columns.before : columns.before + columns.image] = x
+    return room, rows._replace(image=height, before=0), columns._replace(image=width, before=0)
 
 
 @prepared_by(pack_weights)
@@ -151,83 +164,77 @@ def _conv(
     pixels: tuple[int, int],
     channels: int,
     outputs: int,
-    rows: WindowAxis,
-    columns: WindowAxis,
+    down: tuple[int, ...],
+    across: tuple[int, ...],
     bounds: Any,
 ) -> None:
-    """A range of pixels, a band at a time, whose windows are gathered first unless they are pixels of x themselves."""
+    """A range of pixels, a band at a time; a panel of filters stays in the cache meanwhile."""
+    rows, columns = WindowAxis(*down), WindowAxis(*across)
     depth = rows.kernel * columns.kernel * channels
-    band = min(max(BAND // depth // TILE * TILE, TILE), pixels[1] - pixels[0])
-    gathers = depth > channels or rows.stride > 1 or columns.stride > 1
-    windows = np.empty(band * depth if gathers else 0, np.float32)
+    band = min(max(BAND // depth // TILE * TILE, TILE), -(-(pixels[1] - pixels[0]) // TILE) * TILE)
+    windows = np.empty(band, np.int64)
     for p in range(pixels[0], pixels[1], band):
         count = min(band, pixels[1] - p)
-        if gathers:
-            _gather(x, p, count, channels, rows, columns, windows)
-        source, row = (windows, 0) if gathers else (x, p)
-        _multiply(source, row, depth, w, bias, y, p, count, outputs, bounds)
+        _find(p, count, channels, rows, columns, windows)
+        for o in range(0, outputs, PANEL):
+            for n in range(0, count, TILE):
+                _tile(
+                    x, windows, n, min(TILE, count - n), w, bias, y, p + n, o, channels, outputs, rows, columns, bounds
+                )
 
 
 @kernel()
-def _gather(
-    x: Array, first: int, count: int, channels: int, rows: WindowAxis, columns: WindowAxis, windows: Array
-) -> None:
-    """``windows[p] <-`` what output pixel ``first + p`` sees, zeros outside of the image. (B H W I,) -> (P K,).
-
-    Taps next to one another in x are copied as one run: a first layer's three channels alone are a short loop.
-    """
-    span = columns.kernel if columns.dilation == 1 else 1
-    to = 0
-    for p in range(first, first + count):
-        example, r, c = p // columns.outputs // rows.outputs, p // columns.outputs % rows.outputs, p % columns.outputs
-        for i in range(rows.kernel):
-            h = r * rows.stride - rows.before + i * rows.dilation
-            for j in range(0, columns.kernel, span):
-                v = c * columns.stride - columns.before + j * columns.dilation
-                start = min(max(-v, 0), span)
-                stop = min(columns.image - v, span) if 0 <= h < rows.image else 0
-                at = ((example * rows.image + h) * columns.image + v) * channels
-                for k in range(start * channels):
-                    windows[to + k] = np.float32(0)
-                for k in range(start * channels, stop * channels):
-                    windows[to + k] = x[at + k]
-                for k in range(max(stop, start) * channels, span * channels):
-                    windows[to + k] = np.float32(0)
-                to += span * channels
-
-
-@kernel()
-def _multiply(
-    x: Array, row: int, depth: int, w: Array, bias: Array, y: Array, first: int, count: int, outputs: int, bounds: Any
-) -> None:
-    """``y[first : first + count] = x[row : row + count] w + bias``; a panel of filters stays in the cache meanwhile."""
-    for o in range(0, outputs, PANEL):
-        for p in range(0, count, TILE):
-            _tile(x, row + p, min(TILE, count - p) - 1, depth, w, bias, y, first + p, o, outputs, bounds)
+def _find(first: int, count: int, channels: int, rows: WindowAxis, columns: WindowAxis, windows: Array) -> None:
+    """Where in x the windows of output pixels ``first`` to ``first + count`` begin. Past the last, that one again."""
+    c, lines = first % columns.outputs, first // columns.outputs
+    example, r = lines // rows.outputs, lines % rows.outputs
+    for n in range(-(-count // TILE) * TILE):
+        at = ((example * rows.image + r * rows.stride) * columns.image + c * columns.stride) * channels
+        windows[n] = at if n < count else windows[n - 1]
+        c += 1
+        if c == columns.outputs:
+            c, r = 0, r + 1
+        if r == rows.outputs:
+            r, example = 0, example + 1
 
 
 @kernel()
 def _tile(
-    x: Array, row: int, last: int, depth: int, w: Array, bias: Array, y: Array, pixel: int, o: int, outputs: int,
-    bounds: Any,
+    x: Array, windows: Array, n: int, count: int, w: Array, bias: Array, y: Array, pixel: int, o: int, channels: int,
+    outputs: int, rows: WindowAxis, columns: WindowAxis, bounds: Any,
 ) -> None:  # fmt: skip
-    """The sums of 6 pixels by 2 vectors of outputs. There are always six: past pixel ``last``, that pixel again."""
-    a, b, c = row * depth, (row + min(1, last)) * depth, (row + min(2, last)) * depth
-    d, e, f = (row + min(3, last)) * depth, (row + min(4, last)) * depth, (row + min(5, last)) * depth
+    """The sums of 6 pixels by 2 vectors of outputs, of which the first ``count`` are kept.
+
+    Taps next to one another in x are one run: a first layer's three channels alone would be a short loop.
+    """
+    span = columns.kernel if columns.dilation == 1 else 1
+    at = o * rows.kernel * columns.kernel * channels
     a0 = b0 = c0 = d0 = e0 = f0 = load(bias, o)
     a1 = b1 = c1 = d1 = e1 = f1 = load(bias, o + WIDTH)
-    for k in range(depth):
-        w0, w1 = load(w, o * depth + k * PANEL), load(w, o * depth + k * PANEL + WIDTH)
-        xa, xb, xc, xd, xe, xf = (
-            spread(x, a + k), spread(x, b + k), spread(x, c + k), spread(x, d + k), spread(x, e + k), spread(x, f + k)
-        )  # fmt: skip
-        a0, a1 = multiply_add(xa, w0, a0), multiply_add(xa, w1, a1)
-        b0, b1 = multiply_add(xb, w0, b0), multiply_add(xb, w1, b1)
-        c0, c1 = multiply_add(xc, w0, c0), multiply_add(xc, w1, c1)
-        d0, d1 = multiply_add(xd, w0, d0), multiply_add(xd, w1, d1)
-        e0, e1 = multiply_add(xe, w0, e0), multiply_add(xe, w1, e1)
-        f0, f1 = multiply_add(xf, w0, f0), multiply_add(xf, w1, f1)
-    for n, (left, right) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1), (e0, e1), (f0, f1))):
-        at = (pixel + min(n, last)) * outputs + o
-        store_first(y, at, clamp(left, bounds), outputs - o)
-        store_first(y, at + WIDTH, clamp(right, bounds), outputs - o - WIDTH)
+    for i in range(rows.kernel):
+        for j in range(0, columns.kernel, span):
+            tap = (i * rows.dilation * columns.image + j * columns.dilation) * channels
+            a, b, c = windows[n] + tap, windows[n + 1] + tap, windows[n + 2] + tap
+            d, e, f = windows[n + 3] + tap, windows[n + 4] + tap, windows[n + 5] + tap
+            for k in range(span * channels):
+                w0, w1 = load(w, at + k * PANEL), load(w, at + k * PANEL + WIDTH)
+                xa, xb, xc, xd, xe, xf = (
+                    spread(x, a + k), spread(x, b + k), spread(x, c + k), spread(x, d + k), spread(x, e + k),
+                    spread(x, f + k),
+                )  # fmt: skip
+                a0, a1 = multiply_add(xa, w0, a0), multiply_add(xa, w1, a1)
+                b0, b1 = multiply_add(xb, w0, b0), multiply_add(xb, w1, b1)
+                c0, c1 = multiply_add(xc, w0, c0), multiply_add(xc, w1, c1)
+                d0, d1 = multiply_add(xd, w0, d0), multiply_add(xd, w1, d1)
+                e0, e1 = multiply_add(xe, w0, e0), multiply_add(xe, w1, e1)
+                f0, f1 = multiply_add(xf, w0, f0), multiply_add(xf, w1, f1)
+            at += span * channels * PANEL
+    for m, (left, right) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1), (e0, e1), (f0, f1))):
+        to = (pixel + min(m, count - 1)) * outputs + o
+        left, right = clamp(left, bounds), clamp(right, bounds)
+        if o + PANEL <= outputs:
+            store(y, to, left)
+            store(y, to + WIDTH, right)
+        else:  # slower: on some machines a masked store takes as long as twenty others
+            store_first(y, to, left, outputs - o)
+            store_first(y, to + WIDTH, right, outputs - o - WIDTH)

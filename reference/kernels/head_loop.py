@@ -26,12 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.kernels.compile import REORDER, kernel
+from tflite_transfer.reference.kernels.head_products import PACKED, ROWS, SLICE, STEP, TILE, gradient, logits, pack
+from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections, sgd
 
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
 
-TILE = 4  # examples, and classes, of an inner loop
-SLICE = 1024  # features of an inner loop: its eight slices fill 32 kB, a first-level cache
+AHEAD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
 # Errors below this count as 0. Their products are denormal numbers, which are slow: with logits 90 apart a step took
 # up to 7,400 us instead of 600. A weight would move by 1e-30 of the rate, by Adam with epsilon 1e-8 by 1e-22.
 NOTHING = np.float32(1e-30)
@@ -67,26 +68,31 @@ def train(
     l2: np.float32,
     divisor: np.float32,
 ) -> Array:
-    """All the steps. ``d`` holds a batch's logits, then its errors, with examples and classes up to whole tiles."""
+    """All the steps. ``d`` holds a batch's logits, then its errors: see ``logits``."""
     steps, examples = batches.shape
+    classes, features = head.wt.shape
+    samples, weights = x.reshape(-1), head.wt.reshape(-1)
+    width = min(SLICE, -(-features // STEP) * STEP)
     losses = np.empty(steps, np.float32)
-    rows = np.empty(-(-examples // TILE) * TILE, np.int64)
-    d = np.empty((rows.size, -(-head.bs.size // TILE) * TILE), np.float32)
-    g = np.empty((TILE, SLICE), np.float32)
+    rows = np.empty(-(-examples // ROWS) * ROWS, np.int64)
+    coming = np.empty_like(rows)
+    d = np.empty((-(-classes // TILE), rows.size, TILE), np.float32)
+    g = np.empty((TILE, width), np.float32)
+    panel = np.empty(examples * (width if classes > PACKED else STEP), np.float32)
     g_bs = np.empty_like(head.bs)
     corrections = np.float32(1), np.float32(1)
     nothing = NOTHING
     if slots is not None and rule[5] < LEAST_EPSILON:
         nothing = np.float32(0)
     for k in range(steps):
-        rows[:examples] = batches[k]
-        rows[examples:] = batches[k, -1]
-        _logits(x, rows, head.wt, d)
+        _begin(batches[k], features, rows)
+        _begin(batches[min(k + 1, steps - 1) if examples * features <= AHEAD else k], features, coming)
+        logits(samples, rows, weights, features, width, d)
         loss = _errors(d, labels[k], head.bs, divisor, nothing, g_bs)
         if slots is not None:
             corrections = bias_corrections(rule, slots.step[0])
             slots.step[0] += np.float32(1)
-        squares = _update_weights(x, rows, d, head.wt, slots, rule, corrections, l2, g)
+        squares = _update_weights(samples, rows[:examples], coming, d, head.wt, slots, rule, corrections, l2, g, panel)
         losses[k] = np.float32(loss) + l2 * np.float32(squares)
         if slots is None:
             sgd(head.bs, g_bs, rule)
@@ -96,37 +102,10 @@ def train(
 
 
 @kernel()
-def _logits(x: Array, rows: Array, wt: Array, z: Array) -> None:
-    """``z <- x[rows] wt^T``, without the bias. All tiles are whole: past the last class, that class again."""
-    classes, features = wt.shape
-    z[:] = np.float32(0)
-    for lo in range(0, features, SLICE):
-        hi = min(lo + SLICE, features)
-        for c in range(0, classes, TILE):
-            for i in range(0, rows.size, TILE):
-                sums = _dots(x, rows, i, wt, c, lo, hi)
-                for n in range(TILE * TILE):
-                    z[i + n // TILE, c + n % TILE] += sums[n]
-
-
-@kernel(fastmath=REORDER)
-def _dots(x: Array, rows: Array, i: int, wt: Array, c: int, lo: int, hi: int) -> Scalars:
-    """The 4 x 4 products of four examples and four classes, over features lo to hi.
-
-    Slices of one row each, because over ``x[row, f]`` LLVM does not vectorise: 5 times slower.
-    """
-    last = len(wt) - 1
-    xp, xq, xr, xs = x[rows[i], lo:hi], x[rows[i + 1], lo:hi], x[rows[i + 2], lo:hi], x[rows[i + 3], lo:hi]
-    wa, wb = wt[c, lo:hi], wt[min(c + 1, last), lo:hi]
-    wc, wd = wt[min(c + 2, last), lo:hi], wt[min(c + 3, last), lo:hi]
-    pa = pb = pc = pd = qa = qb = qc = qd = ra = rb = rc = rd = sa = sb = sc = sd = np.float32(0)
-    for f in range(hi - lo):
-        p, q, r, s = xp[f], xq[f], xr[f], xs[f]
-        pa, pb, pc, pd = pa + p * wa[f], pb + p * wb[f], pc + p * wc[f], pd + p * wd[f]
-        qa, qb, qc, qd = qa + q * wa[f], qb + q * wb[f], qc + q * wc[f], qd + q * wd[f]
-        ra, rb, rc, rd = ra + r * wa[f], rb + r * wb[f], rc + r * wc[f], rd + r * wd[f]
-        sa, sb, sc, sd = sa + s * wa[f], sb + s * wb[f], sc + s * wc[f], sd + s * wd[f]
-    return pa, pb, pc, pd, qa, qb, qc, qd, ra, rb, rc, rd, sa, sb, sc, sd
+def _begin(batch: Array, features: int, rows: Array) -> None:
+    """Where in x each example of a batch begins; past the last one, that example again."""
+    for i in range(rows.size):
+        rows[i] = batch[min(i, batch.size - 1)] * features
 
 
 @kernel()
@@ -134,33 +113,54 @@ def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, nothing: np
     """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
     examples, classes = labels.size, bs.size
     g_bs[:] = np.float32(0)
-    loss = 0.0
+    z = np.zeros(len(d) * TILE, np.float32)
+    p = z[:classes]
+    loss: Any = 0.0
     for i in range(examples):
-        z = d[i, :classes]
-        top = z[0] + bs[0]
         for c in range(classes):
-            z[c] += bs[c]
-            top = max(top, z[c])
-        gap = top - z[labels[i]]
-        total = 0.0
+            p[c] = d[c // TILE, i, c % TILE] + bs[c]
+        top, label = _largest(p), labels[i]
+        gap = top - p[label]
         for c in range(classes):
-            z[c] = math.exp(z[c] - top)
-            total += z[c]
+            p[c] = math.exp(p[c] - top)
+        total = _sum(p)
         loss += math.log(total) + gap
         for c in range(classes):
-            error = z[c] / np.float32(total) - np.float32(c == labels[i])
-            g_bs[c] += error
-            z[c] = np.float32(0) if abs(error) < nothing else error / divisor
+            p[c] /= np.float32(total)
+        p[label] -= np.float32(1)
+        for c in range(classes):
+            g_bs[c] += p[c]
+            p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
+        for c in range(z.size):
+            d[c // TILE, i, c % TILE] = z[c]
     for c in range(classes):
         g_bs[c] /= np.float32(examples)
-    d[examples:] = np.float32(0)
     return loss / examples
+
+
+@kernel(fastmath=REORDER)
+def _largest(p: Array) -> np.float32:
+    """The largest number."""
+    top = p[0]
+    for c in range(p.size):
+        top = max(top, p[c])
+    return top
+
+
+@kernel(fastmath=REORDER)
+def _sum(p: Array) -> float:
+    """The sum in double."""
+    total = 0.0
+    for c in range(p.size):
+        total += p[c]
+    return total
 
 
 @kernel()
 def _update_weights(
     x: Array,
     rows: Array,
+    coming: Array,
     d: Array,
     wt: Array,
     slots: AdamSlots | None,
@@ -168,16 +168,21 @@ def _update_weights(
     corrections: Scalars,
     l2: np.float32,
     g: Array,
+    panel: Array,
 ) -> float:
     """Gradient and optimizer, four classes of one slice at a time. -> sum of the old weights' squares, if needed."""
     classes, features = wt.shape
+    width = g.shape[1]
+    places = np.arange(rows.size) * STEP
     squares = 0.0
-    for lo in range(0, features, SLICE):
-        hi = min(lo + SLICE, features)
+    for lo in range(0, features, width):
+        hi = min(lo + width, features)
+        rest = lo if classes > PACKED else hi - (hi - lo) % STEP
+        pack(x, rows, rest, hi, panel)
         for c in range(0, classes, TILE):
-            g[:] = np.float32(0)
-            for i in range(0, rows.size, TILE):
-                _add_products(x, rows, i, d, c, lo, hi, g)
+            errors = d[c // TILE].reshape(-1)
+            gradient(x, rows, 1, coming, errors, lo, rest, g, 0)
+            gradient(panel, places, rows.size, places, errors, 0, hi - rest, g, rest - lo)
             for n in range(min(TILE, classes - c)):
                 w, g_w = wt[c + n, lo:hi], g[n, : hi - lo]
                 if l2 != 0:
@@ -191,23 +196,6 @@ def _update_weights(
 
 
 @kernel(fastmath=REORDER)
-def _add_products(x: Array, rows: Array, i: int, d: Array, c: int, lo: int, hi: int, g: Array) -> None:
-    """``g[n] += sum over four examples of d[., c + n] x[., lo:hi]``, for four classes n."""
-    xp, xq, xr, xs = x[rows[i], lo:hi], x[rows[i + 1], lo:hi], x[rows[i + 2], lo:hi], x[rows[i + 3], lo:hi]
-    ga, gb, gc, gd = g[0], g[1], g[2], g[3]
-    pa, pb, pc, pd = d[i, c], d[i, c + 1], d[i, c + 2], d[i, c + 3]
-    qa, qb, qc, qd = d[i + 1, c], d[i + 1, c + 1], d[i + 1, c + 2], d[i + 1, c + 3]
-    ra, rb, rc, rd = d[i + 2, c], d[i + 2, c + 1], d[i + 2, c + 2], d[i + 2, c + 3]
-    sa, sb, sc, sd = d[i + 3, c], d[i + 3, c + 1], d[i + 3, c + 2], d[i + 3, c + 3]
-    for f in range(hi - lo):
-        p, q, r, s = xp[f], xq[f], xr[f], xs[f]
-        ga[f] += pa * p + qa * q + ra * r + sa * s
-        gb[f] += pb * p + qb * q + rb * r + sb * s
-        gc[f] += pc * p + qc * q + rc * r + sc * s
-        gd[f] += pd * p + qd * q + rd * r + sd * s
-
-
-@kernel(fastmath=REORDER)
 def _add_decay(w: Array, l2: np.float32, g: Array) -> np.float32:
     """``g += 2 l2 w``. -> sum of the squares of w."""
     squares = np.float32(0)
@@ -216,33 +204,3 @@ def _add_decay(w: Array, l2: np.float32, g: Array) -> np.float32:
         g[f] += twice_l2 * w[f]
         squares += w[f] * w[f]
     return squares
-
-
-# ``reference.optimizers``, equal to it bit for bit: that takes float32 scalars, the order of operations of the NumPy
-# formula, and no fastmath. They stand in this file because of the cache: see compile.py.
-
-
-@kernel()
-def sgd(w: Array, g: Array, rule: Scalars) -> None:
-    """``w <- w - rate g``, in place. (n,), (n,), (rate,)."""
-    for f in range(w.size):
-        w[f] = w[f] - rule[0] * g[f]
-
-
-@kernel()
-def adam(w: Array, g: Array, m: Array, v: Array, rule: Scalars, corrections: Scalars) -> None:
-    """One step of Adam that changes w, m and v in place. (n,) each; ``rule`` is the fields of an ``Adam`` in order."""
-    rate, beta1, beta2, complement1, complement2, epsilon = rule
-    correction1, correction2 = corrections
-    for f in range(w.size):
-        m[f] = complement1 * g[f] + beta1 * m[f]
-        v[f] = complement2 * (g[f] * g[f]) + beta2 * v[f]
-        w[f] = w[f] - rate * (m[f] / correction1) / (math.sqrt(v[f] / correction2) + epsilon)
-
-
-@kernel()
-def bias_corrections(rule: Scalars, step: np.float32) -> tuple[np.float32, np.float32]:
-    """``reference.optimizers.bias_corrections``."""
-    t = float(step) + 1.0
-    power1, power2 = np.float32(float(rule[1]) ** t), np.float32(float(rule[2]) ** t)
-    return np.float32(1) - power1, np.float32(1) - power2

@@ -20,11 +20,17 @@ def broadcasting(function: Function) -> Function:
 
     @wraps(function)
     def checked(*arrays: Array, **options: Any) -> Any:
-        if len({a.dtype for a in arrays}) > 1:
+        if any(a.dtype != arrays[0].dtype for a in arrays[1:]):
             raise ValueError(f"the inputs are of types {', '.join(str(a.dtype) for a in arrays)}")
         return function(*arrays, **options)
 
+    checked.__dict__["unchecked"] = function
     return cast("Function", checked)
+
+
+def unchecked(function: Function) -> Function:
+    """What ``broadcasting`` marked, without the check of types; any other function as it is."""
+    return getattr(function, "unchecked", function)
 
 
 @broadcasting

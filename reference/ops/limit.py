@@ -37,6 +37,7 @@ class Allowance:
     bytes: int = 2**32
     deadline: float = math.inf  # on the clock of ``time.monotonic``
     cost: Cost = FREE  # of the operator that runs
+    threads: int = 1  # that a kernel may share its work between
 
 
 ALLOWED: ContextVar[Allowance] = ContextVar("ALLOWED")
@@ -94,6 +95,11 @@ def in_time(seconds: float = 0) -> None:
     """Called by operators that loop, or before what will take so long. Raises BudgetError where no time is left."""
     if time.monotonic() + seconds > ALLOWED.get(_OUTSIDE).deadline:
         raise BudgetError("an operator goes on beyond the run's budget of seconds: Budget(seconds=...) sets another.")
+
+
+def threads() -> int:
+    """How many an operator may use."""
+    return ALLOWED.get(_OUTSIDE).threads
 
 
 def numbers(values: Array) -> list[Any]:

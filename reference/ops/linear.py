@@ -44,9 +44,9 @@ def batch_matmul(a: Array, b: Array, *, adj_x: bool = False, adj_y: bool = False
 def product(a: Array, b: Array) -> Array:
     """``a b``, a large one in pieces, between which the clock is looked at. (..., I, J), (..., J, K) -> (..., I, K)."""
     in_time()
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) if max(a.ndim, b.ndim) > 2 else ()
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) if a.ndim > 2 or b.ndim > 2 else ()
     shape = within_limit((*batch, a.shape[-2], b.shape[-1]), a.itemsize)
-    terms = (_TERMS if a.dtype in (np.float32, np.float64) else _OTHER_TERMS) // max(a.shape[-1] * b.shape[-1], 1)
+    terms = (_TERMS if a.dtype.char in "fd" else _OTHER_TERMS) // max(a.shape[-1] * b.shape[-1], 1)
     if math.prod(shape[:-1]) <= terms:
         return a @ b
     a, b = (np.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))

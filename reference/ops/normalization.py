@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 def l2_normalization(x: Array, *, activation: str = "NONE") -> Array:
-    """``x / max(|x|, 1e-6)``, |x| along the last axis. (..., C) -> (..., C)."""
+    """``x / max(|x|, 1e-6)``, the length ``|x|`` along the last axis. (..., C) -> (..., C)."""
     if activation != "NONE":
         raise ValueError(f"it has no fused activation, and {activation} is asked for")
     if x.ndim == 0:

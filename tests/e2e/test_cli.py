@@ -306,7 +306,7 @@ def test_compiling_is_told_once(tiny_model: Path, tiny_photos: Path, tmp_path: P
     ("words", "message"),
     [
         ("nonesuch", "no case's name holds 'nonesuch'; the cases are\n  head step"),
-        ("--json gone/a", "--json gone/a must"),
+        ("--json_out gone/a", "--json_out gone/a must"),
     ],
 )
 def test_a_bench_that_cannot_be(words: str, message: str) -> None:

@@ -15,8 +15,9 @@ CONV, STEPS, ADAM = (
 )
 SHARED = "tests/parity/test_shared_weights.py"
 CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biases.py"
-GATHERED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
+CONVOLVED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
 LOOP, VECTOR = "reference/kernels/head_loop.py", "reference/kernels/vector.py"
+PRODUCTS = "reference/kernels/head_products.py"
 
 
 def flex(file: str, old: str, new: str, keyword: str) -> Mutant:
@@ -49,15 +50,20 @@ MUTANTS = (
     Mutant("reference/checkpoint/crc32c.py", "POLYNOMIAL = 0x82F63B78", "POLYNOMIAL = 0xEDB88320", SAVED, "published"),
     Mutant("reference/checkpoint/crc32c.py", "crc >> 15 | crc << 17", "crc >> 17 | crc << 15", SAVED, "rotation"),
     Mutant("reference/kernels/crc32c.py", "tables[3, data[i + 4]]", "tables[2, data[i + 4]]", SAVED, "compiled_crc32c"),
-    Mutant(GATHERED, "start = min(max(-v, 0), span)", "start = 0", CONV, "definitions and conv"),
-    Mutant(GATHERED, "k * PANEL + WIDTH)", "k * PANEL)", CONV, "definitions and conv"),
-    Mutant(GATHERED, "columns.kernel if columns.dilation == 1 else 1", "columns.kernel", CONV, "definitions and conv"),
+    Mutant(CONVOLVED, "max(a.image + a.before, a.reach)", "max(a.image + a.before, a.image)", CONV, "definitions and conv"),
+    Mutant(CONVOLVED, "c, r = 0, r + 1", "c, r = 0, r", CONV, "definitions and conv"),
+    Mutant(CONVOLVED, "k * PANEL + WIDTH)", "k * PANEL)", CONV, "definitions and conv"),
+    Mutant(CONVOLVED, "span = columns.kernel if columns.dilation == 1 else 1", "span = columns.kernel", CONV, "definitions and conv"),
     Mutant(TAPS, "// axis.dilation + 1, axis.kernel)", "// axis.dilation, axis.kernel)", CONV, "definitions and depthwise"),
+    Mutant(TAPS, "(2 * stride + j)", "(stride + j)", CONV, "definitions and depthwise"),
+    Mutant(TAPS, "square = rows[3:] == columns[3:] and", "square =", CONV, "definitions and depthwise"),
     Mutant(TAPS, "load(x, at + 2 * step)", "load(x, at + step)", CONV, "definitions and depthwise"),
     Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
     Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
-    Mutant(LOOP, "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
+    Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
+    Mutant(PRODUCTS, "c * rows.size + TILE * i", "c * rows.size + ROWS * i", STEPS, "a_step_is"),
+    Mutant("reference/kernels/optimizers.py", "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
     Mutant(CONSTANTS, "slot.spot if _is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
     Mutant(CONSTANTS, "-operator - 1 if _is_even(values[matrix]) else matrix", "-operator - 1", SHARED, "times"),
     Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),

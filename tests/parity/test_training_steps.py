@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.cases import head_bundle
+from tests.cases import Head
 from tests.parity import training
 from tflite_transfer.backends.base import Array, Tree, one_hot
 from tflite_transfer.backends.numpy import NumpyBackend
@@ -23,53 +23,36 @@ from tflite_transfer.converter.training.optimizers import SGD, Adam
 from tflite_transfer.reference.tflite.bundle import Bundle
 
 
-class Case(NamedTuple):
-    """One line of the table."""
+def gentle(case: Head) -> Bundle:
+    """Files with a rate small enough that 50 steps do not saturate the softmax."""
+    rate = 1 / (case.features + 1)
+    return case.bundle(SGD(rate) if case.optimizer == "sgd" else Adam(0.1 * rate))
 
-    optimizer: str
-    l2: float | None
-    classes: int
-    features: int
-    examples: int
 
-    def __str__(self) -> str:
-        decay = "" if self.l2 is None else "-l2"
-        return f"{self.optimizer}{decay}-C{self.classes}-F{self.features}-B{self.examples}"
-
-    @property
-    def size(self) -> int:
-        return self.classes * self.features
-
-    def bundle(self) -> Bundle:
-        """Files with a rate small enough that 50 steps do not saturate the softmax."""
-        rate = 1 / (self.features + 1)
-        rule = SGD(rate) if self.optimizer == "sgd" else Adam(0.1 * rate)
-        return head_bundle(self.features, self.classes, rule, self.l2)
-
-    def revealing(self) -> Bundle:
-        """Files of the same head whose first moment is the gradient itself: Adam with beta1 = 0."""
-        return head_bundle(self.features, self.classes, Adam(beta1=0.0), self.l2)
+def revealing(case: Head) -> Bundle:
+    """Files of the same head whose first moment is the gradient itself: Adam with beta1 = 0."""
+    return case.bundle(Adam(beta1=0.0))
 
 
 ALL = [
-    Case(*row) for row in product(("sgd", "adam"), (None, 0.01), (2, 4, 10, 1000), (1, 7, 1280, 62720), (1, 20, 128))
+    Head(*row) for row in product(("sgd", "adam"), (None, 0.01), (2, 4, 10, 1000), (1, 7, 1280, 62720), (1, 20, 128))
 ]
 LARGE = 1_300_000  # parameters: more are for the long table
 # Every pair of two columns' values that ALL has in a case of at most LARGE parameters; where there was a choice, the
 # cheaper case.
 COVER = [
-    Case("sgd", None, 2, 1, 1), Case("sgd", 0.01, 4, 1, 20), Case("sgd", 0.01, 10, 1, 128),
-    Case("adam", None, 1000, 1, 20), Case("adam", 0.01, 2, 7, 128), Case("sgd", None, 4, 7, 1),
-    Case("adam", None, 10, 7, 20), Case("sgd", 0.01, 1000, 7, 128), Case("adam", 0.01, 2, 1280, 20),
-    Case("adam", None, 4, 1280, 128), Case("adam", 0.01, 10, 1280, 1), Case("sgd", None, 1000, 1280, 1),
-    Case("sgd", None, 2, 62720, 128), Case("adam", 0.01, 4, 62720, 20), Case("sgd", None, 10, 62720, 1),
+    Head("sgd", None, 2, 1, 1), Head("sgd", 0.01, 4, 1, 20), Head("sgd", 0.01, 10, 1, 128),
+    Head("adam", None, 1000, 1, 20), Head("adam", 0.01, 2, 7, 128), Head("sgd", None, 4, 7, 1),
+    Head("adam", None, 10, 7, 20), Head("sgd", 0.01, 1000, 7, 128), Head("adam", 0.01, 2, 1280, 20),
+    Head("adam", None, 4, 1280, 128), Head("adam", 0.01, 10, 1280, 1), Head("sgd", None, 1000, 1280, 1),
+    Head("sgd", None, 2, 62720, 128), Head("adam", 0.01, 4, 62720, 20), Head("sgd", None, 10, 62720, 1),
 ]  # fmt: skip
 REST = [case for case in ALL if case not in COVER and case.size <= LARGE]
 HUGE = [case for case in ALL if case.size > LARGE and case.examples == 1]  # they stand for every batch size
 STEPS = 50
 
 
-def limit(case: Case, rung: str, name: str) -> float:
+def limit(case: Head, rung: str, name: str) -> float:
     """The c allowed. Seen: the largest in ALL.
 
     A gradient is a sum over the batch, its terms added in order by every rung, and 128 of them after a large first one
@@ -88,7 +71,7 @@ def limit(case: Case, rung: str, name: str) -> float:
 
 
 def test_the_cover_has_every_pair() -> None:
-    def pairs(cases: list[Case]) -> set[Any]:
+    def pairs(cases: list[Head]) -> set[Any]:
         return {(i, case[i], j, case[j]) for case in cases for i, j in combinations(range(len(case)), 2)}
 
     assert pairs(COVER) == pairs([case for case in ALL if case.size <= LARGE])
@@ -99,11 +82,11 @@ def test_the_cover_has_every_pair() -> None:
 class Problem:
     """Samples, where the training starts, and the rungs."""
 
-    def __init__(self, case: Case, samples: int = 150) -> None:
-        self.case, self.bundle = case, case.bundle()
+    def __init__(self, case: Head, samples: int = 150) -> None:
+        self.case, self.bundle = case, gentle(case)
         self.numbers = training.constants(self.bundle)
         self.plain, self.litert = NumpyBackend(self.bundle), TFLiteBackend(self.bundle, 1)
-        self.revealing = NumpyBackend(case.revealing())
+        self.revealing = NumpyBackend(revealing(case))
         self.rng = np.random.default_rng(case[2:])
         self.x = self.rng.standard_normal((samples, case.features), np.float32)
         self.classes = self.rng.integers(0, case.classes, samples)
@@ -134,7 +117,7 @@ def named(loss: Any, grads: Tree, params: Tree, slots: Tree) -> dict[str, Array]
     return {"loss": loss, **{f"grad_{name}": grad for name, grad in grads.items()}, **params, **slots}
 
 
-def steps(case: Case, batches: Sequence[int]) -> Iterator[dict[tuple[str, str], float]]:
+def steps(case: Head, batches: Sequence[int]) -> Iterator[dict[tuple[str, str], float]]:
     """A step for each batch size. -> the c that every (rung, quantity) needs; "own": from the rung's own gradient."""
     p = Problem(case)
     for k, examples in enumerate(batches):
@@ -172,14 +155,14 @@ def check_bits(p: Problem, grads: Tree, found: Tree) -> None:
             assert np.array_equal(found[name], value), name
 
 
-def check(case: Case, batches: Sequence[int]) -> None:
+def check(case: Head, batches: Sequence[int]) -> None:
     for k, most in enumerate(steps(case, batches)):
         for (rung, name), c in most.items():
             assert c <= limit(case, rung, name), f"{case}, step {k}, {rung}: {name}"
 
 
 @pytest.mark.parametrize("case", COVER, ids=str)
-def test_every_step_on_every_rung(case: Case) -> None:
+def test_every_step_on_every_rung(case: Head) -> None:
     check(case, [case.examples] * STEPS)
 
 
@@ -192,13 +175,13 @@ def test_sixty_million_weights() -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("case", REST, ids=str)
-def test_the_long_table(case: Case) -> None:
+def test_the_long_table(case: Head) -> None:
     """The large ones by fewer steps: with 50 these took 11 of 12 minutes."""
     check(case, [case.examples] * (20 if case.size > LARGE / 20 else STEPS))
 
 
 @pytest.mark.parametrize("case", COVER, ids=str)
-def test_soft_labels(case: Case) -> None:
+def test_soft_labels(case: Head) -> None:
     """Which the kernel does not take: gradients of plain NumPy and of LiteRT."""
     p = Problem(case, case.examples)
     y = p.rng.random((case.examples, case.classes), np.float32) ** 3

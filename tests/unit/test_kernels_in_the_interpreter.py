@@ -6,7 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
-import zlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels import conv, depthwise, vector
+from tflite_transfer.reference.kernels import conv, threads
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS as FUSED
+from tflite_transfer.reference.ops.limit import ALLOWED, Allowance
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
@@ -84,11 +85,30 @@ def test_demo_base() -> None:
     assert np.abs(fast - plain).max() <= 64 * UNIT * np.abs(plain).max()
 
 
-@pytest.mark.parametrize("module", [conv, depthwise])
-def test_kernels_are_compiled_with_the_vectors_as_they_are(module: Any) -> None:
-    """Numba would go on using machine code in which an earlier vector.py is inlined (see there)."""
-    checksum = zlib.crc32(Path(vector.__file__).read_text().encode())
-    assert f"vector.py {checksum:08x}" in Path(module.__file__).read_text(), "replace the checksum by this one"
+def test_an_interpreter_shares_its_work_between_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit the same; 16 images, since of one no operator is worth a thread."""
+    images = np.random.default_rng(0).random((16, 160, 160, 3), np.float32)
+    alone = Interpreter(DEMO).run(None, image=images)["bottleneck"]
+    told: list[str] = []
+    conv_kernel = conv._conv
+    monkeypatch.setattr(conv, "_conv", lambda *a: (told.append(threading.current_thread().name), conv_kernel(*a)))
+    for count in (2, 3):
+        told.clear()
+        shared = Interpreter(DEMO, num_threads=count).run(None, image=images)["bottleneck"]
+        np.testing.assert_array_equal(shared, alone)
+        assert any(name.startswith("kernels") for name in told)
+
+
+@pytest.mark.parametrize(("count", "workers"), [(1, 2), (5, 2), (6, 3), (1000, 7)])
+def test_parts_make_up_the_whole(count: int, workers: int) -> None:
+    token = ALLOWED.set(Allowance(threads=workers))
+    parts: list[tuple[int, int]] = []
+    try:
+        threads.each(count, threads.WORTH, parts.append)
+    finally:
+        ALLOWED.reset(token)
+    assert [n for a, b in sorted(parts) for n in range(a, b)] == list(range(count))
+    assert len(parts) >= min(count, workers)
 
 
 def test_threads_share_an_interpreter() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.kernels import head_loop as compiled
+from tflite_transfer.reference.kernels import optimizers as compiled
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, bias_corrections
 
 Array = Any

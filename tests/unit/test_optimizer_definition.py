@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.cases import head_bundle
+from tests.cases import head_bundle
 from tflite_transfer.backends.numpy import NumpyBackend
 from tflite_transfer.converter.training import optimizers as converter
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, adam, bias_corrections, sgd

@@ -71,6 +71,9 @@ def compare(
         check_folder("--save_repro", save_repro)
     if sum(x is not None for x in (data, inputs, random)) > 1:
         raise OptionError("--data, --input and --random exclude each other.")
+    from tflite_transfer.training import check_seed
+
+    check_seed(random)
     checked = _checked(model, data, inputs, random) if gradients else None
     found = _compared(model, against, a, b, data, inputs, random, steps, mode)
     from tflite_transfer.cli import gradients as of_gradients

@@ -22,7 +22,7 @@ def table(findings: Iterable[Finding]) -> Iterator[str]:
     made = Table(box=None, pad_edge=False, header_style="")
     for name in COLUMNS:
         right = name in COLUMNS[5:] or name == "step"
-        most = 40 if name == "tensor" else None
+        most = {"tensor": 40, "operator": 32}.get(name)
         made.add_column(name, justify="right" if right else "left", no_wrap=True, max_width=most)
     for finding in findings:
         made.add_row(*_cells(finding))

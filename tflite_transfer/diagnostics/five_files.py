@@ -78,8 +78,7 @@ class FiveFiles(Training):
             if engine == "numpy":
                 known = recognize(bundle)
                 if known.head is not None and known.rule is not None:
-                    kernels = known.kernels()
-                    found[side] = NumpyBackend(bundle), f"{kernels['train_head']}, {kernels['optimizer']}"
+                    found[side] = NumpyBackend(bundle), f"softmax, {type(known.rule).__name__}"
         return found
 
 

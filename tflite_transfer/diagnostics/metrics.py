@@ -51,16 +51,17 @@ def distance(a: Array, b: Array) -> Array:
 
 def ulps_apart(a: Array, b: Array) -> Array:
     """How many floats of the type lie between a and b: their order is that of their bits. (...), (...) -> (...)."""
-    kind = {2: np.int16, 4: np.int32, 8: np.int64}[a.dtype.itemsize]
-
-    def place(x: Array) -> Array:
-        bits = np.ascontiguousarray(x).view(kind).astype(np.float64 if kind == np.int64 else np.int64)
-        least = np.iinfo(kind).min
-        return np.where(bits < 0, least - bits, bits)
-
-    apart = np.abs(place(a) - place(b)).astype(np.float64)
+    one, other = _order(a), _order(b)
+    apart = np.where(one > other, one - other, other - one).astype(np.float64)
     nan = np.isnan(a), np.isnan(b)
     return np.where(nan[0] & nan[1], 0, np.where(nan[0] | nan[1], np.inf, apart))
+
+
+def _order(x: Array) -> Array:
+    """Floats as whole numbers in their order; both zeros are the same one."""
+    kind = {2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
+    bits, sign = np.ascontiguousarray(x).view(kind), kind(1 << (8 * x.dtype.itemsize - 1))
+    return np.where(bits & sign, sign - (bits ^ sign), sign + bits).reshape(x.shape)
 
 
 def shares(apart: Array, allowed: Any) -> Array:

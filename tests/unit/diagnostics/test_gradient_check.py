@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cases import head_bundle
+from tests.cases import head_bundle
 from tests.small_networks import cnn
 from tests.unit.diagnostics.planted import PLANTED, Planted
 from tests.unit.diagnostics.wrong_files import CROSS_ENTROPY, GOLDEN, one

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import head_bundle
+from tests.cases import head_bundle
 from tests.small_networks import head
 from tflite_transfer.converter.expressions import Expression, Graph, count, matmul
 from tflite_transfer.converter.networks.from_tflite import network_of

@@ -1,0 +1,119 @@
+"""Memory that training takes: by how much the anonymous memory of a process of its own grows after the imports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from bench import made
+from bench.case import Case, Setting
+from bench.one_file import trainable
+from bench.results import Goal, Values
+from bench.start import run
+from tests.cases import Head
+from tflite_transfer.converter.training.optimizers import Adam
+
+# ``told(work)`` prints the bytes that ``work`` added at the most, looked at every 2 ms, and the process's peak in all.
+WATCHED = """
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+
+
+def bytes_of(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+def told(work):
+    before, done = bytes_of("RssAnon:"), threading.Event()
+    seen = [before]
+
+    def look():
+        while not done.wait(0.002):
+            seen.append(bytes_of("RssAnon:"))
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    work()
+    seen.append(bytes_of("RssAnon:"))
+    done.set()
+    watch.join()
+    print(max(seen) - before, bytes_of("VmHWM:"))
+"""
+TRAINING = f"""{WATCHED}
+from tflite_transfer import TransferLearningModel
+from tflite_transfer.backends import numpy
+from tflite_transfer.reference.kernels import head
+
+SAMPLES = int(sys.argv[2])
+
+
+def work():
+    image = np.ones((1, 1, 1), np.float32)
+    with TransferLearningModel(sys.argv[1], list("abcd"), backend="numpy", seed=0) as model:
+        for lo in range(0, SAMPLES, 500):  # a few at a time: what waits takes memory too
+            for future in model.add_samples((image, "abcd"[i % 4]) for i in range(lo, lo + 500)):
+                future.result()
+        assert model.sample_count == SAMPLES
+        model.train(1).result()
+
+
+told(work)
+"""
+LITERT = f"""{WATCHED}
+from bench.one_file import examples, litert
+
+content = Path(sys.argv[1]).read_bytes()
+
+
+def work():
+    step = litert(content, *examples(16, (96, 96, 3), 1000), 1)
+    step()
+    step()
+
+
+told(work)
+"""
+
+
+def _cached(head: Head, samples: int, setting: Setting) -> Values:  # noqa: ARG001  # once is enough
+    """The goal's sum: the cache, 2.2 times the parameters, 1.2 times the slots, 60 MB."""
+    files = head.bundle(Adam())
+    with TemporaryDirectory() as folder:
+        for role, content in files.contents.items():
+            (Path(folder) / f"{role}.tflite").write_bytes(content)
+        grown, peak = map(float, run(TRAINING, folder, samples).split())
+    cache = 4.0 * samples * head.features
+    allowed = cache + 2.2 * _bytes(files.parameters) + 1.2 * _bytes(files.slots) + 60e6
+    return {"growth": [grown], "the cache": [cache], "allowed": [allowed], "the whole process": [peak]}
+
+
+def _bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(4 * int(np.prod(shape)) for shape in shapes.values())
+
+
+def _litert(setting: Setting) -> Values:  # noqa: ARG001
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(trainable(made.plain(96, 0.35)))
+        return {"LiteRT": [float(run(LITERT, path).split()[0])]}
+
+
+def _case(head: Head, samples: int) -> Case:
+    goals = [Goal("within", "growth", ("allowed",), 1.0), Goal("at most", "the whole process", number=2e9)]
+    name = f"memory: training on {samples:,} cached samples of {head.features:,}"
+    return Case(name, partial(_cached, head, samples), tuple(goals), unit="bytes", full=True)
+
+
+CASES = (
+    _case(Head("adam", None, 4, 62_720, 20), 1_000),
+    _case(Head("adam", None, 4, 1_280, 20), 100_000),
+    Case("memory: two steps of MobileNetV2 0.35, 96 px, 16 examples", _litert, unit="bytes", full=True),
+)
