@@ -59,6 +59,10 @@ PLANTED = [
     Planted("sign", partial(five, "train_head", result(BS, lambda g: -g)), "gradient sign", "bs", -1),
     Planted("zero", partial(five, "train_head", result(WS, zeros_like)), "no gradient", "ws"),
     Planted("NaN", partial(five, "train_head", result(WS, lambda g: g / zeros_like(g))), "gradient not finite", "ws"),
+    Planted("NaN loss", partial(five, "train_head", result(0, lambda v: v / zeros_like(v))), "loss not finite", "loss"),
+    Planted(
+        "NaN step", partial(five, "optimizer", result(0, lambda w: w / zeros_like(w))), "update not finite", "ws", 18
+    ),
     Planted(
         "no L2",
         partial(golden, "upstream_sgd_l2", "train_head", before_last(WS)),

@@ -22,6 +22,7 @@ from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Quantization
 
+ROOT = Path(__file__).parents[3]
 FLEX = sorted((GOLDEN / "flex").glob("*.tflite"))
 WHOLE = [
     GOLDEN / "checkpoint_signatures" / "model.tflite",
@@ -37,6 +38,12 @@ def test_a_planted_fault_is_named(planted: Planted) -> None:
     assert planted.said in fault.seen
     if planted.number is not None:
         assert fault.number == pytest.approx(planted.number, rel=1e-5)
+
+
+def test_every_fault_of_the_documentation_is_planted() -> None:
+    table = (ROOT / "docs" / "compare.md").read_text().partition("| fault | what was seen |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    assert sorted(name.strip() for row in rows for name in row.split(",")) == sorted({p.name for p in PLANTED})
 
 
 def healthy(found: GradientReport) -> bool:
