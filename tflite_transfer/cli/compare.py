@@ -158,6 +158,8 @@ def _text(found: Comparison) -> Iterator[str]:
     if len(found.findings) > LINES:
         yield f"... and {len(found.findings) - LINES} more tensors, which --json has too"
     yield from (f"unmatched: {line}" for line in found.unmatched)
+    for kind, apart in found.growth.items():
+        yield f"{kind} apart after each step: {' '.join(f'{x:.1e}' for x in apart)}"
     if found.first is not None:
         yield from _first(found.first)
     a, b = found.a, found.b

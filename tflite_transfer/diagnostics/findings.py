@@ -148,6 +148,16 @@ class Comparison:
         return not self.faults and not self.unmatched
 
     @property
+    def growth(self) -> Mapping[str, tuple[float, ...]]:
+        """The largest |a - b| after each training step, by kind: loss, gradient, parameter, slot."""
+        kinds = dict.fromkeys(f.kind for f in self.findings if f.kind != "tensor")
+        return {kind: tuple(self._largest(kind, step) for step in range(self.steps)) for kind in kinds}
+
+    def _largest(self, kind: str, step: int) -> float:
+        found = (f.cumulative for f in self.findings if f.kind == kind and f.step == step)
+        return max((d.max_abs for d in found if d is not None), default=0.0)
+
+    @property
     def worst_first(self) -> tuple[Finding, ...]:
         """The findings, those that differ before those that agree, and the larger ones before the smaller."""
         return tuple(sorted(self.findings, key=_severity, reverse=True))

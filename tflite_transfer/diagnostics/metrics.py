@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,11 +130,9 @@ def _decibels(signal: float, noise: float) -> float:
 def _histogram(apart: Array, a: Array) -> tuple[int, ...]:
     """How many are equal, then how many lie below 10^-9, ..., 10^0 of the largest |a|, and from there on."""
     largest = float(np.abs(a[np.isfinite(a)]).max(initial=0)) or 1.0
-    apart = apart[apart > 0] / largest
-    edges = [0.0, *(10.0**n for n in DECADES), np.inf]
-    counts = [int(np.count_nonzero((apart >= low) & (apart < high))) for low, high in pairwise(edges)]
-    counts[-1] += int(np.isinf(apart).sum())
-    return (a.size - apart.size, *counts)
+    unlike = apart[apart > 0] / largest
+    bins = np.searchsorted(10.0 ** np.array(DECADES), unlike, side="right")
+    return (a.size - unlike.size, *np.bincount(bins, minlength=len(DECADES) + 1).tolist())
 
 
 def _worst(apart: Array, part: Array | None) -> tuple[int, ...] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cases import head_bundle
+from tests.cases import head_bundle
 from tests.parity.operators import Given, case, fixed
 from tests.parity.operators import content as file_of
 from tests.small_networks import cnn
