@@ -102,16 +102,20 @@ class Pair:
         """The operator by itself on what the fed side is given; of the first that differs alone, others being many."""
         if self._has_cut:
             return None
-        self._has_cut, read = True, self._read(runs)
-        graphs = [(self.graph, bound.number, read)]
+        self._has_cut, graphs = True, [(self.graph, bound.number, self._read(runs))]
         if self.b.graph is not self.graph:
-            graphs.append((self.b.graph, self.matching.operators[bound.number], lambda j: read(self._in_a[j])))
+            graphs.append((self.b.graph, self.matching.operators[bound.number], self._read_by_b(runs)))
         return cut(graphs, self.engines)
 
     def _read(self, runs: Runs) -> Read:
         """The values that the fed side is given: those of the other one, by their numbers in A."""
         theirs, own = (runs.a, runs.b) if self._b_is_fed else (runs.b, runs.a)
         return lambda i: theirs[i] if i in theirs else self.plain.fixed[i] if i in self.plain.fixed else own[i]
+
+    def _read_by_b(self, runs: Runs) -> Read:
+        """The same, by their numbers in B."""
+        read = self._read(runs)
+        return lambda j: read(self._in_a[j])
 
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         """By output: how far the fed side's result is from the other run's, on that run's inputs; or why not at all."""

@@ -18,7 +18,7 @@ from tflite_transfer.diagnostics.findings import Difference
 from tflite_transfer.diagnostics.graphs import Pair, Runs, Tensors
 from tflite_transfer.diagnostics.ours import NumpySide
 from tflite_transfer.diagnostics.rules import allowed
-from tflite_transfer.diagnostics.sides import Source, is_litert
+from tflite_transfer.diagnostics.sides import Read, Source, is_litert
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.constants import along_axis, widen
 from tflite_transfer.reference.step import Step, execute
@@ -42,12 +42,18 @@ class StoredPair(Pair):
     def _tensor_of_b(self, i: int) -> Tensor:
         return self.b.graph.tensors[self.matching.tensors[i]]
 
+    def _read(self, runs: Runs) -> Read:
+        return lambda i: runs.a[i] if i in runs.a else self.plain.fixed[i]
+
+    def _read_by_b(self, runs: Runs) -> Read:
+        return lambda j: self._as_stored(j, runs)
+
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         if len(bound.operator.outputs) != 1 or bound.impure:
             return {}
         number, i = self.matching.operators[bound.number], bound.operator.outputs[0]
         try:
-            results = self.b.alone(number, lambda j: self._as_stored(j, runs))
+            results = self.b.alone(number, self._read_by_b(runs))
         except KeyError:  # an input that the other graph does not have
             results = None
         if results is None:

@@ -13,6 +13,7 @@ from tflite_transfer.diagnostics import compare
 from tflite_transfer.diagnostics.repro import save_repro
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
+from tflite_transfer.reference.tflite.graph import Quantization
 
 ROOT = Path(__file__).parents[3]
 X = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
@@ -75,6 +76,41 @@ def test_two_engines_that_differ_are_shown_again(files: tuple[Path, Path], tmp_p
     saved = save_repro(found.cut, tmp_path / "repro")
     assert [p.name for p in saved] == ["operator.tflite", "x0.npy", "run.py"]
     assert "operator 0 (EXP) -> e: not finite in one alone" in shown(tmp_path / "repro")
+
+
+def quantised(weights: np.ndarray) -> bytes:
+    """RELU and FULLY_CONNECTED in int8, between floats."""
+
+    def steps(size: float) -> Quantization:
+        return Quantization(np.array([size], np.float32), np.zeros(1, np.int64))
+
+    g = GraphBuilder()
+    sizes = {"q": 0.1, "r": 0.1, "fc": 0.2}
+    x, r, y = (g.tensor(name, (2, 4), "INT8", quantization=steps(size)) for name, size in sizes.items())
+    stored = np.round(weights / 0.02).astype(np.int8)
+    w = g.tensor("weights", (4, 4), "INT8", data=stored, quantization=steps(0.02))
+    bias = g.tensor("bias", (4,), "INT32", data=np.arange(4, dtype=np.int32) * 500, quantization=steps(0.002))
+    g.operator("QUANTIZE", [g.input("x", (2, 4))], [x])
+    g.operator("RELU", [x], [r])
+    g.operator("FULLY_CONNECTED", [r, w, bias], [y])
+    g.output("y", g.op("DEQUANTIZE", [y], "y", (2, 4)))
+    return write(g.model("net"))
+
+
+def test_a_wrong_constant_of_stored_integers_is_shown_again(files: tuple[Path, Path], tmp_path: Path) -> None:
+    weights = np.random.default_rng(1).uniform(-1, 1, (4, 4)).astype(np.float32)
+    g = GraphBuilder()
+    bias = g.constant("bias", np.arange(4, dtype=np.float32))
+    r = g.op("RELU", [g.input("x", (2, 4))], "r", (2, 4))
+    g.output("fc", g.op("FULLY_CONNECTED", [r, g.constant("weights", weights), bias], "fc", (2, 4)))
+    files[0].write_bytes(write(g.model("net")))
+    files[1].write_bytes(quantised(weights))
+    assert compare(*files, a="numpy", b="numpy", inputs={"x": X}).agrees
+    files[1].write_bytes(quantised(weights.T))
+    found = compare(*files, a="numpy", b="numpy", inputs={"x": X})
+    assert found.cut is not None
+    save_repro(found.cut, tmp_path / "repro")
+    assert f"operator 0 (FULLY_CONNECTED) -> fc: {found.faults[0].fault}" in shown(tmp_path / "repro")
 
 
 def test_what_agrees_has_nothing_to_cut(files: tuple[Path, Path]) -> None:
