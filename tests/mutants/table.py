@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import operators, quantized, training
+from tests.mutants import diagnostics, operators, quantized, training
 
-MUTANTS = (*operators.MUTANTS, *quantized.MUTANTS, *training.MUTANTS)
+MUTANTS = (*diagnostics.MUTANTS, *operators.MUTANTS, *quantized.MUTANTS, *training.MUTANTS)

@@ -118,8 +118,12 @@ def _taken(training: Training, side: str, state: Tree) -> Tree:
 
 
 def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: Mapping[str, Array]) -> dict[str, Array]:
-    """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update."""
-    if "oracle" not in done or not training.gradients:
+    """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update.
+
+    Nothing is known without an oracle, or where the file does not say which tensors are the gradients.
+    """
+    known = all(name in done[side].gradients for side in done for name in training.gradients)
+    if "oracle" not in done or not training.gradients or not known:
         return {}
     exact = done["oracle"]
     errors = {
