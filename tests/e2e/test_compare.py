@@ -15,6 +15,7 @@ from tests.small_networks import cnn
 from tflite_transfer.cli.commands import app, run_command
 from tflite_transfer.cli.findings import COLUMNS
 from tflite_transfer.reference.tflite import read, write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -108,6 +109,16 @@ def test_inputs_from_files(run: Run, net: Path, tmp_path: Path) -> None:
     assert code == 0
     assert json.loads(out)["findings"][0]["isolated"] is None
     assert run(net, "--random", 7, "--json")[1] != run(net, "--random", 8, "--json")[1]
+
+
+def test_an_operator_that_an_engine_lacks(run: Run, tmp_path: Path) -> None:
+    g = GraphBuilder()
+    g.output("y", g.op("ELU", [g.input("x", (1, 4))], "y", (1, 4)))
+    (tmp_path / "elu.tflite").write_bytes(write(g.model("run")))
+    assert run(tmp_path / "elu.tflite")[0] == 0
+    code, out, err = run(tmp_path / "elu.tflite", "--b", "tflite-ref")
+    assert (code, out) == (3, "")
+    assert "LiteRT refuses elu.tflite: Didn't find op for builtin opcode 'ELU'" in err
 
 
 @pytest.mark.parametrize(

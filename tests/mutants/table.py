@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import gradients, operators, quantized, training
+from tests.mutants import diagnostics, gradients, operators, quantized, training
 
-MUTANTS = (*operators.MUTANTS, *quantized.MUTANTS, *training.MUTANTS, *gradients.MUTANTS)
+_PARTS = (diagnostics, gradients, operators, quantized, training)
+MUTANTS = tuple(mutant for part in _PARTS for mutant in part.MUTANTS)

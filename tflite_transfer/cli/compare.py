@@ -164,7 +164,7 @@ def _text(found: Comparison) -> Iterator[str]:
         yield from _first(found.first)
     a, b = found.a, found.b
     models = a.model if a.model == b.model else f"{a.model} and {b.model}"
-    steps = f", {found.steps} training steps" if found.steps else ""
+    steps = f", {found.steps} training step{'s' * (found.steps > 1)}" if found.steps else ""
     wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
     verdict = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
     yield f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {verdict}"

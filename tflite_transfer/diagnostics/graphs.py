@@ -55,8 +55,17 @@ class Pair:
 
     def run(self, values: Sequence[Array]) -> Runs:
         """All on the same inputs, by position."""
-        exact = None if self.oracle is None else self.kept("oracle", values)[0]
-        return Runs(self.kept("a", values)[0], self.kept("b", values)[0], exact)
+        found = {side: self.kept(side, values)[0] for side in ("a", "b")}
+        if self.judge is None:
+            return Runs(found["a"], found["b"], None)
+        return Runs(found["a"], found["b"], found.get(self.judge) or self.kept("oracle", values)[0])
+
+    @property
+    def judge(self) -> str | None:
+        """Which side is the oracle: ``a`` or ``b`` may be it itself, and is then not to run twice."""
+        if self.oracle is None:
+            return None
+        return "a" if self.oracle is self.a else "b" if self.oracle is self.b else "oracle"
 
     def kept(self, side: str, values: Sequence[Array]) -> tuple[Tensors, list[Array]]:
         """What ``a``, ``b`` or the ``oracle`` keeps of a run, and its results by position."""

@@ -72,8 +72,7 @@ def shares(apart: Array, allowed: Any) -> Array:
 
 def far(value: Array, exact: Array) -> float:
     """``|value - exact| / |exact|`` in norms; infinite where only one has numbers. (...), (...) -> ()."""
-    apart = distance(_wide(value), _wide(exact))
-    size = _norm(np.where(np.isfinite(exact), exact, 0))
+    apart, size = distance(value, exact), _norm(np.where(np.isfinite(exact), np.abs(exact), 0))
     return float(_norm(apart) / size) if size else float(_norm(apart))
 
 

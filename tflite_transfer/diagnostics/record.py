@@ -16,7 +16,8 @@ def record(found: Comparison) -> dict[str, Any]:
     return {
         "schema": SCHEMA, "a": asdict(found.a), "b": asdict(found.b), "mode": found.mode, "steps": found.steps,
         "agrees": found.agrees, "first": None if first is None else found.findings.index(first),
-        "unmatched": list(found.unmatched), "growth": dict(found.growth), "findings": [_finding(f) for f in found.findings],
+        "unmatched": list(found.unmatched), "growth": dict(found.growth),
+        "findings": [_finding(f) for f in found.findings],
     }  # fmt: skip
 
 

@@ -84,8 +84,13 @@ class Training(ABC):
     @property
     def sides(self) -> Sequence[str]:
         """Those of SIDES that there are."""
-        known = all(pair.oracle is not None for pair in self.pairs.values())
-        return SIDES if known else SIDES[:2]
+        return SIDES if self.judge == "oracle" else SIDES[:2]
+
+    @property
+    def judge(self) -> str | None:
+        """Which side is the oracle, if there is one for every part."""
+        judges = {pair.judge for pair in self.pairs.values()}
+        return None if None in judges else judges.pop()
 
 
 def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone: bool) -> Iterator[Finding]:
@@ -94,10 +99,12 @@ def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone
     room: dict[str, Array] = {}  # what the state may be apart by now
     for k, batch in enumerate(batches):
         done = {side: training.step(side, _taken(training, side, states[side]), batch) for side in states}
+        if training.judge is not None:
+            done["oracle"] = done[training.judge]
         for part, pair in training.pairs.items():
             exact = done["oracle"].parts[part] if "oracle" in done else None
             yield from pair.findings(Runs(done["a"].parts[part], done["b"].parts[part], exact), part, k, alone=alone)
-        before = states.get("oracle", states["a"])
+        before = states[training.judge or "a"]
         room = _room(training, done, before, {} if forced else room)
         yield from _quantities(training, done, room, k, alone=alone)
         states = {side: done["a" if forced else side].state for side in states}
@@ -111,8 +118,12 @@ def _taken(training: Training, side: str, state: Tree) -> Tree:
 
 
 def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: Mapping[str, Array]) -> dict[str, Array]:
-    """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update."""
-    if "oracle" not in done or not training.gradients:
+    """By how much each new parameter and slot may be apart: by what the gradients' own roundings do to the update.
+
+    Nothing is known without an oracle, or where the file does not say which tensors are the gradients.
+    """
+    known = all(name in done[side].gradients for side in done for name in training.gradients)
+    if "oracle" not in done or not training.gradients or not known:
         return {}
     exact = done["oracle"]
     errors = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cases import head_bundle
+from tests.parity.models import MODELS
 from tests.parity.operators import Given, case, fixed
 from tests.parity.operators import content as file_of
 from tests.small_networks import cnn
@@ -17,6 +18,7 @@ from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
 from tflite_transfer.diagnostics import Comparison, compare
 
+pytestmark = pytest.mark.tensorflow
 PAIRS = (("tflite", "numpy"), ("tflite", "tflite-ref"), ("tflite-ref", "numpy-nojit"), ("numpy", "numpy-float64"))
 
 
@@ -31,6 +33,16 @@ def test_fifty_networks(mode: str, tmp_path: Path) -> None:
         a, b = PAIRS[seed % 4]
         found = compare(tmp_path / "net.tflite", a=a, b=b, seed=seed, mode=mode)
         assert found.agrees, (seed, a, b, told(found))
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("name", ["sequence LSTM", "sounds"])
+def test_states_and_complex_numbers(name: str, pair: tuple[str, str], tmp_path: Path) -> None:
+    """A state goes on from run to run: no side may run twice."""
+    (tmp_path / "net.tflite").write_bytes(MODELS[name].file("float32"))
+    found = compare(tmp_path / "net.tflite", a=pair[0], b=pair[1])
+    assert found.agrees, told(found)
+    assert len(found.findings) == {"sequence LSTM": 5, "sounds": 19}[name]
 
 
 FORCED, FREE = "teacher_forced", "cumulative"
