@@ -29,5 +29,5 @@ MUTANTS = (
     Mutant(f"{HERE}/litert.py", '"tflite-ref": "BUILTIN_REF"', '"tflite-ref": "AUTO"', "tests/e2e/test_compare.py", "lack"),
     Mutant(f"{HERE}/stored.py", "_STEPS = 2 ", "_STEPS = 0 ", STORED, "agrees and int8"),
     Mutant(f"{HERE}/stored.py", "0.51 * along_axis", "99.0 * along_axis", STORED, "wrong_weights"),
-    Mutant("tflite_transfer/cli/compare.py", "0 if found.agrees else 1", "0", "tests/e2e/test_compare.py", "differ"),
+    Mutant("tflite_transfer/cli/compare.py", "0 if found.agrees and (checked is None or checked.agrees) else 1", "0", "tests/e2e/test_compare.py", "differ"),
 )  # fmt: skip

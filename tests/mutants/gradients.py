@@ -29,4 +29,6 @@ MUTANTS = (
     gradients("update_faults", "1 - power for power in powers", "power for power in powers", "planted"),
     gradients("state_faults", "return any(not np.array_equal(kept[p]", "return any(p or not np.array_equal(kept[p]", "tutorial"),
     Mutant("tflite_transfer/diagnostics/model_explorer.py", "max(results.get(node, 0.0)", "min(results.get(node, 0.0)", EXPLORER, "share"),
+    Mutant("tflite_transfer/cli/compare.py", "found.agrees and (checked is None or checked.agrees)", "found.agrees", "tests/e2e/test_compare_more.py", "wrong_batch"),
+    Mutant("tflite_transfer/diagnostics/graphs.py", "yield replace(found, cut=self._cut(bound, runs)) if found.fault and i in isolated else found", "yield found", "tests/unit/diagnostics/test_repro.py", "constant"),
 )  # fmt: skip
