@@ -100,7 +100,7 @@ class Pair:
         elif fault is None and isinstance(isolated, Difference):
             fault = verdicts.of_one(isolated, bound.operator.name)
         elif fault is None:
-            fault = verdicts.of_a_run(cumulative, from_oracle)
+            fault = verdicts.of_a_run(cumulative, from_oracle, self.engines)
         return Finding(
             "tensor", step, part, bound.number, bound.operator.name, i, self.graph.tensors[i].name, a.shape,
             str(a.dtype), None if isinstance(isolated, str) else isolated, cumulative, from_oracle, fault,

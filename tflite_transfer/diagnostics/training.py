@@ -167,7 +167,7 @@ def _quantities(
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
         elif fault is None:
-            fault = verdicts.of_a_run(found, far if judged else None)
+            fault = verdicts.of_a_run(found, far if judged else None, training.engines)
         yield Finding(
             kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
             None, found, far, fault,

@@ -12,6 +12,7 @@ from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.reference.ops.table import TABLE
 
 F32 = np.float32
+BOTH = ("tflite", "numpy")
 
 
 def test_equal_arrays() -> None:
@@ -62,7 +63,7 @@ def test_nan_in_one_is_infinitely_far() -> None:
     found = metrics.difference(F32([1, np.nan]), F32([1, 2]), allowed=1e9)
     assert (found.max_abs, found.share) == (np.inf, np.inf)
     assert verdicts.of_one(found, "LOG") == "not finite in one alone: NaN 1 in A, 0 in B; infinite 0 in A, 0 in B"
-    assert verdicts.of_a_run(found, None) is not None
+    assert verdicts.of_a_run(found, None, BOTH) is not None
 
 
 def test_long_integers_and_texts() -> None:
@@ -94,9 +95,13 @@ def test_a_run_is_wrong_only_if_the_other_is_far_nearer_to_the_oracle() -> None:
     near, off = (exact + 1e-8).astype(F32), (exact + 1e-3).astype(F32)
     for a, b, name in ((near, off, "B"), (off, near, "A")):
         distances = verdicts.from_oracle(a, b, exact)
-        assert str(verdicts.of_a_run(metrics.difference(a, b), distances)).startswith(f"{name} is 0.001")
+        assert str(verdicts.of_a_run(metrics.difference(a, b), distances, BOTH)).startswith(f"{name} is 0.001")
     both = verdicts.from_oracle(off, (exact + 5e-3).astype(F32), exact)
-    assert verdicts.of_a_run(metrics.difference(off, near), both) is None
+    assert verdicts.of_a_run(metrics.difference(off, near), both, BOTH) is None
+    for size, wrong in ((1e-3, False), (1e-2, True)):  # from the oracle itself everything is infinitely further
+        drifted = (exact + size).astype(F32)
+        told = verdicts.of_a_run(metrics.difference(drifted, exact), (size, 0.0), ("numpy", "numpy-float64"))
+        assert (told is not None) == wrong
 
 
 @pytest.mark.parametrize(
