@@ -16,8 +16,8 @@ RANDOM = frozenset({"MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM"})
 # A step of 1,280 x 4 takes 71 us by itself, and 55 among four (Adam 89, 70), of which LiteRT's kernels 36 (45) and the
 # batch's rows, read from memory, 10. Among eight it takes as long, and the graph twice as long to write.
 MOST = 4
-# Where steps hold more than the second cache, those in a row are no faster: 6,272 x 4 takes 216 us among two, 219 by
-# itself, 62,720 x 4 then 2.7 ms and 2.5.
+# Where steps hold more than the second cache, a row gains little, or loses, and takes its memory again and again: two
+# of 6,272 x 4 take 216 us each, one by itself 219; of 62,720 x 4 then 2.7 ms and 2.5, with Adam 3.6 and 3.9.
 HELD = 1 << 20  # bytes
 
 
