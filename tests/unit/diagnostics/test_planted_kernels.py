@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.diagnostics.networks import chain
 from tflite_transfer.diagnostics import compare
-from tflite_transfer.reference import interpreter
+from tflite_transfer.reference import binding
 from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite import read
@@ -77,7 +77,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plant(monkeypatch: pytest.MonkeyPatch, opcode: str, kernel: Callable[..., Any]) -> None:
     """Into the engine ``numpy`` alone."""
     right = TABLE[opcode]
-    monkeypatch.setattr(interpreter, "FAST", {**FAST, opcode: faulty(right, kernel)})
+    monkeypatch.setattr(binding, "FAST", {**FAST, opcode: faulty(right, kernel)})
 
 
 def faulty(right: Kernel, kernel: Callable[..., Any]) -> Kernel:
