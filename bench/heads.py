@@ -31,7 +31,8 @@ RULES = {"sgd": SGD(0.03), "adam": Adam()}  # the numbers in the upstream-made f
 LITERT = {n: (f"LiteRT{told}", f"LiteRT, upstream's graph{told}") for n, told in THREADS.items()}
 FLOORS = ("byte floor", "FMA floor")
 HOT, STREAMED, GEMMS = "numpy, hot", "same rows streamed", "its two GEMMs"
-LIMITS = (*FLOORS, HOT, STREAMED, GEMMS)  # the sides that are no ways to take a step
+TURNS = "numpy, four batches in turn"
+LIMITS = (*FLOORS, HOT, STREAMED, GEMMS, TURNS)  # the sides that are no ways to take a step
 Measure = Callable[[Head, Setting], Values]
 STEPS = 48  # a call takes at least so many, as a chunk of a training does: what a call costs is shared among them
 
@@ -157,8 +158,9 @@ class Problem:
 
 
 def _large(head: Head, setting: Setting) -> Values:
-    problem = Problem(head, 80)  # 20 MB at 62,720 features: in the last cache, as are LiteRT's inputs
-    return race(problem.sides(setting) | problem.floors(), *setting[:2])
+    problem = Problem(head, head.examples)  # one batch again and again, as LiteRT's invoke has it: 5 MB
+    own = {TURNS: Problem(head, 4 * head.examples).backend("numpy")}
+    return race(problem.sides(setting) | problem.floors() | own, *setting[:2])
 
 
 def _epoch(head: Head, setting: Setting) -> Values:
