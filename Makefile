@@ -39,7 +39,7 @@ test-all: check  ## the long tables too
 mutants: .venv/installed  ## faults put into the code, each of which must turn a test red
 	.venv/bin/python -m tests.mutants
 
-bench: .venv/installed  ## ratios between the backends, validated before they are timed
+bench: .venv/installed  ## both backends, LiteRT and the machine's limits, validated before they are timed
 	.venv/bin/python -m bench
 
 notebooks: .venv/installed  ## runs the course and examples/fashion_mnist.py, which needs Debian's dataset-fashion-mnist
@@ -49,4 +49,4 @@ docs: .venv/installed  ## the site: docs/out/site/index.html
 	.venv/bin/python -m sphinx -W --keep-going -q -c docs -d docs/out/doctrees . docs/out/site
 
 clean:
-	rm -rf .venv build dist *.egg-info demo/out docs/out
+	rm -rf .venv .peers build dist *.egg-info demo/out docs/out

@@ -57,10 +57,8 @@ class GraphBackend(ABC):
         """New parameters and new slots."""
         check_tree("grads", grads, self.bundle.parameters)
         check_tree("slots", slots, self.bundle.slots)
-        names, state = tuple(self.bundle.parameters), [slots[k] for k in self.bundle.slots]
-        values = self.run("optimizer", *self._values(params), *(grads[k] for k in names), *state)
-        new = dict(zip(names, values[: len(names)], strict=True))
-        return new, dict(zip(self.bundle.slots, values[len(names) :], strict=True))
+        gradients, state = [grads[k] for k in self.bundle.parameters], [slots[k] for k in self.bundle.slots]
+        return self._trees(self.run("optimizer", *self._values(params), *gradients, *state))
 
     def train(self, params: Tree, slots: Tree, bottlenecks: Array, classes: Array, batches: Array) -> Steps:
         check_tree("params", params, self.bundle.parameters)
@@ -89,6 +87,12 @@ class GraphBackend(ABC):
         """The parameters in the files' order."""
         check_tree("params", params, self.bundle.parameters)
         return [params[k] for k in self.bundle.parameters]
+
+    def _trees(self, values: Sequence[Array]) -> tuple[Tree, Tree]:
+        """Parameters and slots in the files' order -> both by name."""
+        n = len(self.bundle.parameters)
+        new = dict(zip(self.bundle.parameters, values[:n], strict=True))
+        return new, dict(zip(self.bundle.slots, values[n:], strict=True))
 
     def _shaped(self, bottlenecks: Array) -> Array:
         """(B, F) -> (B, S), which the files take."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,15 @@ def main() -> None:
     """Run the cases whose name holds the substring."""
     from bench.case import Setting
     from bench.cases import CASES
+    from bench.peers import installed
     from bench.results import save
 
     arguments = _arguments([case.name for case in CASES])
     chosen = [case for case in CASES if arguments.substring in case.name]
-    for results in _run(chosen, Setting()):
-        if arguments.json_out:
-            save(results, arguments.json_out)
+    with installed() if arguments.peers else nullcontext({}) as peers:
+        for results in _run(chosen, Setting(peers=peers)):
+            if arguments.json_out:
+                save(results, arguments.json_out)
 
 
 def _arguments(names: Sequence[str]) -> argparse.Namespace:
@@ -39,6 +42,9 @@ def _arguments(names: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("substring", nargs="?", default="", help="run only the cases whose name holds this")
     parser.add_argument("--json_out", type=Path, metavar="FILE", help="write machine, versions and raw figures there")
+    parser.add_argument(
+        "--peers", action="store_true", help="beside other frameworks: those that python -m bench.peers made"
+    )
     found = parser.parse_args()
     if not any(found.substring in name for name in names):
         listed = "\n  ".join(names)

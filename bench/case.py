@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from bench.peers import Peer
 from bench.results import Goal, Unit, Values
 
 
@@ -14,7 +15,7 @@ class Setting(NamedTuple):
 
     rounds: int = 15
     seconds: float = 0.05  # of each side in each round
-    peers: Mapping[str, Any] = {}
+    peers: Mapping[str, Peer] = {}  # by what they are called
 
 
 ONCE = Setting(1, 0.0)  # to see that a case runs

@@ -58,10 +58,11 @@ def _steps(plain: bytes, count: int, shape: tuple[int, ...], classes: int, setti
     """Validated: each side's first three losses are LiteRT's."""
     content, (x, y) = trainable(plain), examples(count, shape, classes)
     steps = {f"LiteRT{told}": litert(content, x, y, n) for n, told in THREADS.items()}
-    for name, label in (("numpy", "numpy"), ("tflite", "tflite backend")):
-        runner = open_runner(name, content, 1)
+    ours = [(f"numpy{told}", "numpy", n) for n, told in THREADS.items()]
+    for side, backend, threads in (*ours, ("tflite backend", "tflite", 1)):
+        runner = open_runner(backend, content, threads)
         runner.run("initialize")
-        steps[label] = partial(runner.run, "train", x=x, y=y)
+        steps[side] = partial(runner.run, "train", x=x, y=y)
     losses = np.array([[step()["loss"] for _ in range(3)] for step in steps.values()])
     np.testing.assert_allclose(losses, losses[:1].repeat(len(losses), 0), rtol=1e-5)  # seen: 1.2e-7
     return race({name: Side(timed(step)) for name, step in steps.items()}, *setting[:2])

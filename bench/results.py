@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,9 +84,10 @@ def spread(figures: Sequence[float]) -> tuple[float, float, float]:
 
 
 def save(results: Results, path: Path) -> None:
-    """As JSON."""
+    """As JSON, a list in a line."""
     rows = {r.name: {k: v for k, v in asdict(r).items() if k != "name"} for r in results.rows}
-    path.write_text(json.dumps({**results._asdict(), "rows": rows}, indent=1) + "\n")
+    text = json.dumps({**results._asdict(), "rows": rows}, indent=1)
+    path.write_text(re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n")
 
 
 def load(path: Path) -> Results:

@@ -32,18 +32,16 @@ def lines(row: Row) -> Iterator[str]:
 
 def sentence(goal: Goal, found: Outcome, unit: Unit) -> str:
     """A goal and what became of it."""
-    if goal.kind == "at most":
-        told = f"{goal.side}: {figure(found.figure, unit)}"
-    else:
+    told = figure(found.figure, unit)
+    if goal.kind != "at most":
         ratio = f"{digits(found.figure)} ({digits(found.low)} to {digits(found.high)}) times"
-        told = f"{goal.side}: {ratio} {'faster than' if goal.kind == 'faster' else 'the figure of'} {found.other}"
-    return told if found.met is None else f"{told}; {wanted(goal, unit)}: {'met' if found.met else 'missed'}"
+        told = f"{ratio} {'as fast as' if goal.kind == 'faster' else 'that of'} {found.other}"
+    met = "" if found.met is None else f"; goal {_wanted(goal, unit)}: {'met' if found.met else 'missed'}"
+    return f"{goal.side}: {told}{met}"
 
 
-def wanted(goal: Goal, unit: Unit) -> str:
-    """A goal's number."""
+def _wanted(goal: Goal, unit: Unit) -> str:
     if goal.number is None:
         return ""
-    if goal.kind == "at most":
-        return f"goal ≤ {figure(goal.number, unit)}"
-    return f"goal {'≥' if goal.kind == 'faster' else '≤'} {goal.number:g}"
+    number = figure(goal.number, unit) if goal.kind == "at most" else f"{goal.number:g}"
+    return f"{'≥' if goal.kind == 'faster' else '≤'} {number}"

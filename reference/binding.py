@@ -11,6 +11,7 @@ from typing import Any
 from tflite_transfer.reference.constants import NARROW
 from tflite_transfer.reference.flex.node import node_attributes
 from tflite_transfer.reference.flex.table import FLEX
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.ops.table import TABLE
@@ -24,13 +25,12 @@ Kernel = Callable[..., Any]
 _BOUNDS = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 
 
-def kernel_of(graph: Subgraph, operator: Operator, fast: Mapping[str, Kernel] | None = None) -> Kernel:
-    """The function; ``fast`` goes before the plain table. Raises KeyError."""
+def kernel_of(graph: Subgraph, operator: Operator, *, jit: bool = False) -> Kernel:
+    """The function; with ``jit`` a compiled one, if there is any. Raises KeyError."""
     if operator.opcode == "CUSTOM":
         return FLEX[operator.name]
-    if is_quantised(graph, operator):
-        return QUANTIZED[operator.opcode]
-    return (fast or {}).get(operator.opcode) or TABLE[operator.opcode]
+    fast, plain = (FAST_QUANTIZED, QUANTIZED) if is_quantised(graph, operator) else (FAST, TABLE)
+    return (fast.get(operator.opcode) if jit else None) or plain[operator.opcode]
 
 
 def is_quantised(graph: Subgraph, operator: Operator) -> bool:

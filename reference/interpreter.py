@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tflite_transfer.reference.budget import Budget, Room
-from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.memory import Handle, Memory, Variables
 from tflite_transfer.reference.missing import missing_operators
 from tflite_transfer.reference.plan import plans
@@ -65,7 +64,7 @@ class Interpreter:
         room = Room(self.budget.bytes)
         model = unpacked(model, room)
         self.model = in_float64(model) if precision == "float64" else model
-        self.plans = plans(self.model, FAST if jit else {}, self.budget, room)
+        self.plans = plans(self.model, self.budget, room, jit=jit)
         self._constants = frozenset(id(a) for plan in self.plans for a in plan.constants.values())
         self._keeps = any(step.impure for plan in self.plans for step in plan.every)
         self._memory = Memory(Variables(self.model))

@@ -11,13 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from tflite_transfer.reference.binding import Kernel, activation_of, is_hybrid, is_quantised, kernel_of, options_of
+from tflite_transfer.reference.binding import (
+    activation_of,
+    is_hybrid,
+    is_quantised,
+    kernel_of,
+    options_of,
+    parameters,
+)
 from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.constants import constant, is_widened, zeros
 from tflite_transfer.reference.cost import cost_of, pieces_of
 from tflite_transfer.reference.ops.limit import ALLOWED, FREE, in_time
 from tflite_transfer.reference.steady import Call, is_steady
-from tflite_transfer.reference.step import Step, execute
+from tflite_transfer.reference.step import FAILURES, Step, execute
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph
 
@@ -38,21 +45,21 @@ class Plan:
     programs: dict[Hashable, list[Call]] = field(default_factory=dict)  # what ran before: see ``steady.py``
 
 
-def plans(model: Model, fast: Mapping[str, Kernel], budget: Budget, room: Room) -> list[Plan]:
-    """Every sub-graph, bound and folded within a budget; ``fast`` goes before the plain table. Raises ModelError."""
+def plans(model: Model, budget: Budget, room: Room, *, jit: bool) -> list[Plan]:
+    """Every sub-graph, bound and folded within a budget; with ``jit`` to compiled kernels. Raises ModelError."""
     constants = [t.data for graph in model.subgraphs for t in graph.tensors if t.data is not None]
     stored = sum({id(a if a.base is None else a.base): a.nbytes for a in constants}.values())
     room = Room(min(FOLDED + GROWN * stored, room.bytes), time.monotonic() + budget.seconds)
     token = ALLOWED.set(room)
     try:
-        return [_plan(model, number, fast, room) for number in range(len(model.subgraphs))]
+        return [_plan(model, number, room, jit=jit) for number in range(len(model.subgraphs))]
     finally:
         ALLOWED.reset(token)
 
 
-def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> Plan:
+def _plan(model: Model, number: int, room: Room, *, jit: bool) -> Plan:
     graph = model.subgraphs[number]
-    every = tuple(_bind(number, graph, fast))
+    every = tuple(_bind(number, graph, jit=jit))
     try:
         fixed = _constants(graph, every, room)
     except (ValueError, LookupError, MemoryError) as e:
@@ -63,7 +70,7 @@ def _plan(model: Model, number: int, fast: Mapping[str, Kernel], room: Room) -> 
     return Plan(graph, left, constants, told, fixed, is_steady(left, constants))
 
 
-def _bind(number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[Step]:
+def _bind(number: int, graph: Subgraph, *, jit: bool) -> Iterable[Step]:
     last_use = {t: n for n, o in enumerate(graph.operators) for t in (*o.inputs, *o.outputs)}
     keep = {*graph.inputs, *graph.outputs, *(i for i, t in enumerate(graph.tensors) if t.data is not None), -1}
     released: dict[int, list[int]] = {}
@@ -71,7 +78,7 @@ def _bind(number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[
         if t not in keep:
             released.setdefault(n, []).append(t)
     for n, operator in enumerate(graph.operators):
-        kernel = kernel_of(graph, operator, fast)
+        kernel = kernel_of(graph, operator, jit=jit)
         options = options_of(graph, operator, kernel, (number, n))
         wide = {i for i in operator.inputs if is_widened(graph.tensors[i])} if is_hybrid(graph, operator) else set()
         inputs = tuple(i + len(graph.tensors) if i in wide else i for i in operator.inputs)
@@ -79,6 +86,7 @@ def _bind(number: int, graph: Subgraph, fast: Mapping[str, Kernel]) -> Iterable[
         activation = activation_of(operator, options)
         stored, release = is_quantised(graph, operator), tuple(released.get(n, ()))
         cost, pieces = cost_of(operator.name, stored=stored), pieces_of(operator.name, stored=stored)
+        pieces = pieces if kernel is kernel_of(graph, operator) else None  # a compiled one takes large arrays whole
         yield Step(n, operator, inputs, kernel, options, activation, types, release, cost, pieces)
 
 
@@ -134,13 +142,20 @@ def _prepared(step: Step, constants: Mapping[int, Array], room: Room) -> Step:
     """``step`` with its second input, if constant, in the layout that its kernel wants: made once, not at each run."""
     prepare = getattr(step.kernel, "prepare", None)
     value = constants.get(step.inputs[1]) if prepare is not None else None
-    if prepare is None or value is None or value.dtype != np.float32 or value.ndim < 2 or value.size == 0:
+    if (
+        prepare is None
+        or value is None
+        or value.dtype not in (np.float32, np.int8)
+        or value.ndim < 2
+        or value.size == 0
+    ):
         return step
     in_time()
     room.cost = FREE
     try:
-        packed = prepare(value)
-    except ValueError:  # it takes too much room: each run makes it, if it can
+        with np.errstate(all="ignore"):
+            packed = prepare(value, **{k: v for k, v in step.options.items() if k in parameters(prepare)})
+    except FAILURES:  # it takes too much room: each run makes it, if it can; or a run will tell
         return step
     if packed is None:
         return step

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from tflite_transfer.reference.cost import pieces_of
 from tflite_transfer.reference.ops.elementwise import unchecked
 from tflite_transfer.reference.ops.pieces import is_large
 from tflite_transfer.reference.step import FAILURES, Step, Value, compact, failure, results_of
@@ -21,8 +22,8 @@ MOST = 8  # programs of a sub-graph: a model that is given ever new shapes keeps
 # Operators whose results' shapes follow from their inputs' shapes, beside those that are cut in pieces (``cost.py``).
 _SHAPED = frozenset(
     """
-    ADD_N ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL CALL_ONCE CONCATENATION CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED
-    GATHER L2_POOL_2D MAX_POOL_2D PACK READ_VARIABLE SHAPE SQUEEZE UNPACK VAR_HANDLE
+    ADD_N ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL CALL_ONCE CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE
+    FULLY_CONNECTED GATHER L2_POOL_2D MAX_POOL_2D PACK QUANTIZE READ_VARIABLE SHAPE SQUEEZE UNPACK VAR_HANDLE
     """.split()  # noqa: SIM905
 )
 # And those of which further inputs, by position, say more: they must be constant, or follow from shapes themselves.
@@ -48,7 +49,8 @@ def is_steady(steps: Iterable[Step], constants: Iterable[int]) -> bool:
     told = {*constants, -1}  # values that do
     for step in steps:
         opcode = step.operator.opcode
-        if opcode == "CUSTOM" or not (step.pieces is not None or opcode in _SHAPED or opcode in _TOLD):
+        shaped = pieces_of(opcode, stored=False) is not None or opcode in _SHAPED or opcode in _TOLD
+        if opcode == "CUSTOM" or not shaped:
             return False
         if any(step.inputs[n] not in told for n in _TOLD.get(opcode, ()) if n < len(step.inputs)):
             return False

@@ -8,7 +8,7 @@ from typing import Any
 
 from tflite_transfer.backends.tflite import has_kernel
 from tflite_transfer.reference.binding import is_quantised
-from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.missing import missing_of, missing_operators
 from tflite_transfer.reference.tflite.bundle import load_bundle
 from tflite_transfer.reference.tflite.graph import Model, Operator, Subgraph, Tensor
@@ -61,7 +61,7 @@ def _tensor(tensor: Tensor) -> str:
 
 def _operator(graph: Subgraph, operator: Operator) -> dict[str, Any]:
     """``kernel``: numba, the plain NumPy definition, or None. ``litert``: does LiteRT's pip package have one?"""
-    fast = operator.opcode in FAST and not is_quantised(graph, operator)
+    fast = operator.opcode in (FAST_QUANTIZED if is_quantised(graph, operator) else FAST)
     runs = not any(missing_of(graph, operator))
     return {
         "operator": operator.name,

@@ -83,8 +83,11 @@ def bounded(y: Array, bounds: Bounds) -> Array:
     return y if bounds == UNBOUNDED else np.clip(y, y.dtype.type(bounds[0]), y.dtype.type(bounds[1]))
 
 
-def prepared_by(prepare: Callable[[Array], Any]) -> Callable[[Function], Function]:
-    """Mark a kernel whose second input may come as ``packed=prepare(input)`` too, made once (see ``plan.prepared``)."""
+def prepared_by(prepare: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Mark a kernel whose second input may come as ``packed=prepare(input)`` too, made once (see ``plan.prepared``).
+
+    ``prepare`` is given those of the operator's options that it takes.
+    """
 
     def decorate(function: Function) -> Function:
         function.__dict__["prepare"] = prepare

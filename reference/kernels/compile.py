@@ -1,7 +1,7 @@
 """How every kernel is compiled: one decorator around ``numba.njit``, with the machine code kept on disk.
 
 Numba compiles a kept kernel again when its file has changed, but not when a kernel that it inlines from another file
-has: here it does when any file of this folder has.
+has: here it does when any file of this folder, or of one within it, has.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Cache(FunctionCache):
 @functools.cache
 def sources(folder: Path) -> str:
     """A digest of all kernels' sources: 1 ms, once in a process."""
-    files = sorted(folder.glob("*.py"))
+    files = sorted(folder.rglob("*.py"))
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 

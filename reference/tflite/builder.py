@@ -10,6 +10,7 @@ import numpy as np
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Operator, Signature, Subgraph, Tensor
 from tflite_transfer.reference.tflite.options import options_table
 from tflite_transfer.reference.tflite.schema import tables
+from tflite_transfer.reference.tflite.splice import renumbered
 from tflite_transfer.reference.tflite.texts import packed
 
 TYPES = {np.dtype(object): "STRING"} | {dtype: name for name, dtype in DTYPES.items()}
@@ -93,6 +94,18 @@ class GraphBuilder:
             raise TypeError(f"{opcode} has no option {sorted(unknown)}")
         extra = {"intermediates": np.array(intermediates, np.int32)} if intermediates else {}
         self.operators.append(Operator(opcode, tuple(inputs), tuple(outputs), options, table, version, extra=extra))
+
+    def splice(
+        self, tensors: Sequence[Tensor], operators: Sequence[Operator], given: Mapping[int, int]
+    ) -> Mapping[int, int]:
+        """Add another graph behind this one; its numbers -> those here. ``given`` of its tensors are here already."""
+        number = {-1: -1, **given}
+        for i, tensor in enumerate(tensors):
+            if i not in number:
+                number[i] = len(self.tensors)
+                self.tensors.append(tensor)
+        self.operators += [renumbered(o, number) for o in operators]
+        return number
 
     def model(self, key: str, metadata: Mapping[str, bytes] | None = None, description: str = "") -> Model:
         """The finished model: one sub-graph, one signature ``key`` over all its inputs and outputs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tflite_transfer.reference.tflite.graph import Subgraph
+from tflite_transfer.reference.tflite.graph import Operator, Subgraph
 
 
 def prune(graph: Subgraph, outputs: Sequence[int]) -> tuple[Subgraph, Mapping[int, int]]:
@@ -21,15 +21,7 @@ def prune(graph: Subgraph, outputs: Sequence[int]) -> tuple[Subgraph, Mapping[in
             operators.append(operator)
     stay = sorted({*needed, *graph.inputs} - {-1})
     number = {old: new for new, old in enumerate(stay)} | {-1: -1}
-    kept = tuple(
-        replace(
-            o,
-            inputs=tuple(number[i] for i in o.inputs),
-            outputs=tuple(number[i] for i in o.outputs),
-            extra=_moved(o.extra, number),
-        )
-        for o in reversed(operators)
-    )
+    kept = tuple(renumbered(o, number) for o in reversed(operators))
     pruned = replace(
         graph,
         tensors=tuple(graph.tensors[i] for i in stay),
@@ -50,8 +42,10 @@ def rename(graph: Subgraph, names: Mapping[int, str]) -> Subgraph:
     return replace(graph, tensors=tuple(tensors))
 
 
-def _moved(extra: Mapping[str, object], number: Mapping[int, int]) -> dict[str, object]:
-    moved = dict(extra)
+def renumbered(operator: Operator, number: Mapping[int, int]) -> Operator:
+    """The operator on the same tensors, under their new numbers; -1 must stand for itself."""
+    extra = dict(operator.extra)
     if "intermediates" in extra:
-        moved["intermediates"] = [number[int(i)] for i in extra["intermediates"]]  # type: ignore[attr-defined]
-    return moved
+        extra["intermediates"] = [number[int(i)] for i in extra["intermediates"]]
+    inputs, outputs = (tuple(number[i] for i in side) for side in (operator.inputs, operator.outputs))
+    return replace(operator, inputs=inputs, outputs=outputs, extra=extra)

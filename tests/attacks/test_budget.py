@@ -13,7 +13,7 @@ from tests.parity.operators import Case, content, name
 from tests.parity.test_control import X, loop
 from tflite_transfer.reference.budget import Budget
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.errors import BudgetError, ModelError
 
@@ -81,7 +81,11 @@ def test_what_is_released_is_not_counted() -> None:
     Interpreter(g.model("run"), budget=Budget(bytes=2**22)).run(x=np.ones(2**18, np.float32))
 
 
-SLOW = [(c, jit) for c in cases() for jit in ([False, True] if c.opcode in FAST and not c.stored else [False])]
+SLOW = [
+    (c, jit)
+    for c in cases()
+    for jit in ([False, True] if c.opcode in (FAST_QUANTIZED if c.stored else FAST) else [False])
+]
 SECONDS = 0.2
 
 

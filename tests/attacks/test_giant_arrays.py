@@ -14,7 +14,7 @@ from tflite_transfer.reference.budget import Budget
 from tflite_transfer.reference.cost import cost_of, pieces_of
 from tflite_transfer.reference.flex.table import FLEX
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.ops import pieces
 from tflite_transfer.reference.ops.limit import ALLOWED, PADDED, Allowance, paddable, within_limit
 from tflite_transfer.reference.ops.quantized.table import QUANTIZED
@@ -66,7 +66,9 @@ def test_what_models_do_is_within_the_bounds():
 
 
 ALL = [*giants.cases(), *giants_stored.cases()]
-GIANTS = [(c, jit) for c in ALL for jit in ([False, True] if c.opcode in FAST and not c.stored else [False])]
+GIANTS = [
+    (c, jit) for c in ALL for jit in ([False, True] if c.opcode in (FAST_QUANTIZED if c.stored else FAST) else [False])
+]
 PIECE = 2**19  # bytes, instead of 4 MB: the arrays here have 1 MB
 SLACK = PIECE + 2**17  # what Python takes
 

@@ -9,6 +9,13 @@ from tests.mutants.mutant import Mutant
 OPERATORS, FIXED, OPS = "tests/parity/test_operators.py", "tests/unit/test_fixed_point.py", "reference/ops/quantized"
 
 
+COMPILED = "tests/unit/test_kernels_quantized.py"
+
+
+def compiled(file: str, old: str, new: str, keyword: str) -> Mutant:
+    return Mutant(f"reference/kernels/quantized/{file}.py", old, new, COMPILED, keyword)
+
+
 def of(file: str, old: str, new: str, opcode: str) -> Mutant:
     return Mutant(f"{OPS}/{file}.py", old, new, OPERATORS, f"{opcode} and False-reference")
 
@@ -27,8 +34,8 @@ MUTANTS = (
     of("linear", ", narrow=False)", ")", "FULLY_CONNECTED"),
     of("linear", "round_away(with_bias(", "np.rint(with_bias(", "FULLY_CONNECTED"),
     of("linear", "np.float64(one * two) /", "np.float64(one) * np.float64(two) /", "BATCH_MATMUL"),
-    of("pairs", '"INT16" else 20', '"INT16" else 19', "ADD"),
-    of("pairs", "first + sign * second), by)", "first - sign * second), by)", "SUB"),
+    of("pairs", "BITS = 20", "BITS = 19", "ADD"),
+    of("pairs", "to_one) + sign * multiply(", "to_one) - sign * multiply(", "SUB"),
     of("pairs", "    by = quantize_multiplier(one.scale * two.scale / y.scale)\n    return finish(multiply(wrap(first * second)", "    by = quantize_multiplier(np.float64(one.scale) * two.scale / y.scale)\n    return finish(multiply(wrap(first * second)", "MUL"),
     of("pairs", "np.where(value >= 0, positive", "np.where(value > 1, positive", "PRELU"),
     of("reduce", "min(count.bit_length() - 1, 32", "min(count.bit_length() - 2, 32", "MEAN"),
@@ -42,4 +49,18 @@ MUTANTS = (
     of("lstm_cell", "30 + self.logarithm", "29 + self.logarithm", "LSTM"),
     of("lstm_cell", "np.where(y > 0, 512, -512)", "512", "LSTM"),
     of("affine", "np.float32(-a.zero) * scale", "np.float32(a.zero) * scale", "CONCATENATION"),
+    compiled("integers", "(2**30, 1, 32)", "(2**30 - 1, 1, 32)", "change_of_scale"),
+    compiled("integers", "builder.lshr(high, ir.Constant(_INTS, [31] * WIDTH))", "ir.Constant(_INTS, [0] * WIDTH)", "change_of_scale"),
+    compiled("integers", '_binary(builder, "smax", _narrow(builder, moved, 8), low)', "_narrow(builder, moved, 8)", "activation"),
+    compiled("bands", "np.int16(narrow[i]) - zero", "np.int16(narrow[i])", "every_bit"),
+    compiled("bands", "room > channels or seen < width or stop - start < height", "room > channels or seen < width", "every_bit"),
+    compiled("conv", "c * columns.stride) * channels", "c) * channels", "every_bit"),
+    compiled("conv", "to += to % 2", "to += 0", "every_bit"),
+    compiled("conv", "and x.shape[3] == filters.shape[3]", "", "refuses"),
+    compiled("depthwise", "packed[:, :channels, 0] = taps", "packed[:, :channels, 1] = taps", "every_bit"),
+    compiled("depthwise", "columns.stride * room", "room", "every_bit"),
+    compiled("linear", "255 * 128 < 2**31", "255 * 128 < 2**32", "may_not_fit"),
+    compiled("pairs", "rows[:2, 1] += pairs.BITS", "rows[:2, 1] += pairs.BITS - 1", "sums"),
+    compiled("scales", "filters.zero_point.any()", "False", "no_int8"),
+    Mutant("reference/kernels/compile.py", 'folder.rglob("*.py")', 'folder.glob("*.py")', "tests/unit/test_kernels_compile.py", "digest"),
 )  # fmt: skip

@@ -13,6 +13,7 @@ CONV, STEPS, ADAM = (
     "tests/unit/test_kernels_head.py",
     "tests/unit/test_kernels_optimizers.py",
 )
+JOINED, TOGETHER = "backends/joined.py", "tests/unit/test_joined.py"
 SHARED = "tests/parity/test_shared_weights.py"
 CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biases.py"
 CONVOLVED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
@@ -68,4 +69,7 @@ MUTANTS = (
     Mutant(CONSTANTS, "-operator - 1 if _is_even(values[matrix]) else matrix", "-operator - 1", SHARED, "times"),
     Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),
     Mutant(BIASES, "layer_of(n, matrix, values)", "-n - 1", SHARED, "times"),
+    Mutant(JOINED, "(*losses, *state, *between)", "(*losses, *state)", TOGETHER, "memory"),
+    Mutant(JOINED, " or o.opcode in RANDOM", "", TOGETHER, "random"),
+    Mutant("backends/tflite.py", "if k > 0:", "if k > 9:", TOGETHER, "two_files"),
 )  # fmt: skip

@@ -15,7 +15,8 @@ from tflite_transfer.reference.kernels.compile import sources
 
 def test_a_digest_tells_of_a_change_of_any_file(tmp_path: Path) -> None:
     found = set()
-    for name, text in ("a.py", "1"), ("b.py", "2"), ("a.py", "3"), ("b.py", "4"), ("note.txt", "5"):
+    (tmp_path / "of_it").mkdir()
+    for name, text in ("a.py", "1"), ("b.py", "2"), ("a.py", "3"), ("of_it/b.py", "4"), ("note.txt", "5"):
         (tmp_path / name).write_text(text)
         found.add(sources.__wrapped__(tmp_path))
     assert len(found) == 4

@@ -8,18 +8,24 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tflite_transfer.inspection import inspect_file
+from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.kernels import conv, threads
-from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS as FUSED
 from tflite_transfer.reference.ops.limit import ALLOWED, Allowance
+from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.ops.table import TABLE
+from tflite_transfer.reference.plan import plans
+from tflite_transfer.reference.tflite import Quantization, write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS
 
@@ -32,8 +38,9 @@ def test_what_is_in_the_table_is_known_without_numba() -> None:
 import sys
 from pathlib import Path
 from tflite_transfer.inspection import inspect_file
-from tflite_transfer.reference.kernels.table import FAST
+from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 assert "CONV_2D" in FAST and "ADD" not in FAST and FAST.get("ADD") is None and len(FAST) == len(list(FAST)) == 3
+assert len(FAST_QUANTIZED) == 4
 assert {{o["kernel"] for o in inspect_file(Path({str(DEMO)!r}))["operators"]}} == {{"numba", "numpy"}}
 assert "numba" not in sys.modules
 FAST["CONV_2D"]
@@ -44,9 +51,11 @@ assert "numba" in sys.modules
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("opcode", FAST)
-def test_takes_the_options_of_the_definition(opcode: str) -> None:
-    plain, fast = (inspect.signature(t[opcode]).parameters for t in (TABLE, FAST))
+@pytest.mark.parametrize(
+    ("opcode", "tables"), [(o, t) for t in ((TABLE, FAST), (QUANTIZED, FAST_QUANTIZED)) for o in t[1]]
+)
+def test_takes_the_options_of_the_definition(opcode: str, tables: Any) -> None:
+    plain, fast = (inspect.signature(t[opcode]).parameters for t in tables)
     assert {n: (p.kind, p.default) for n, p in fast.items() if n not in ("bounds", "packed")} == {
         n: (p.kind, p.default) for n, p in plain.items()
     }
@@ -75,6 +84,43 @@ def test_interpreter_gives_a_kernel_the_activation_and_the_filters(
     g.output("y", y)
     fast, plain = (Interpreter(g.model("run"), jit=jit).run("run", **given)["y"] for jit in (True, False))
     np.testing.assert_allclose(fast, plain, atol=1e-5)
+
+
+STORED = {"CONV_2D": (5, 3, 3, 4), "DEPTHWISE_CONV_2D": (1, 3, 3, 4), "FULLY_CONNECTED": (5, 4), "ADD": (2, 6, 6, 4)}
+
+
+@pytest.mark.parametrize("activation", ["NONE", "RELU6"])
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("opcode", FAST_QUANTIZED)
+def test_interpreter_gives_a_kernel_of_stored_integers_the_activation_and_the_filters(
+    opcode: str, constant: bool, activation: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    shape = (2, 4) if opcode == "FULLY_CONNECTED" else (2, 6, 6, 4)
+    given, filters = ({k: rng.integers(-128, 128, s).astype(np.int8)} for k, s in (("x", shape), ("w", STORED[opcode])))
+    g = GraphBuilder()
+    x = g.inputs["x"] = g.tensor("x", shape, "INT8", quantization=quantization(0.05, -3))
+    stands = quantization([0.02], 0)
+    w = g.tensor("w", STORED[opcode], "INT8", data=filters["w"] if constant else None, quantization=stands)
+    if not constant:
+        g.inputs["w"], given = w, given | filters
+    window: dict[str, Any] = {"padding": 0, "stride_h": 1, "stride_w": 1} if opcode.endswith("2D") else {}
+    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1} if window else {}
+    y = g.tensor("y", (1,), "INT8", quantization=quantization(0.04, 5))
+    window["fused_activation_function"] = ACTIVATIONS.index(activation)
+    g.operator(opcode, [x, w] if opcode == "ADD" else [x, w, -1], [y], **window)
+    g.output("y", y)
+    fast, plain = (Interpreter(g.model("run"), jit=jit).run("run", **given)["y"] for jit in (True, False))
+    np.testing.assert_array_equal(fast, plain)
+    kernel = plans(g.model("run"), Budget(), Room(2**20), jit=True)[0].steps[0].kernel
+    assert isinstance(kernel, partial) == (constant and opcode != "ADD")  # its filters are packed
+    assert getattr(kernel, "func", kernel) is FAST_QUANTIZED[opcode]
+    (tmp_path / "model.tflite").write_bytes(write(g.model("run")))
+    assert [o["kernel"] for o in inspect_file(tmp_path / "model.tflite")["operators"]] == ["numba"]
+
+
+def quantization(scale: Any, zero: int) -> Quantization:
+    return Quantization(np.atleast_1d(np.asarray(scale, np.float32)), np.array([zero], np.int64))
 
 
 def test_demo_base() -> None:

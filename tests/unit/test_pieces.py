@@ -13,7 +13,7 @@ from tests.parity.cases import ALL
 from tests.parity.operators import Case, case, content, name, normal, weights
 from tflite_transfer.reference.cost import pieces_of
 from tflite_transfer.reference.interpreter import Interpreter
-from tflite_transfer.reference.kernels import arguments
+from tflite_transfer.reference.kernels import threads
 from tflite_transfer.reference.ops import linear, pieces
 
 
@@ -72,7 +72,7 @@ def test_a_kernel_called_for_some_rows_at_a_time_has_the_same_bits(opcode: str, 
     data, given = content(made)
     (whole,) = Interpreter(data).call(*given)
     looks: list[int] = []
-    monkeypatch.setattr(arguments, "TERMS", 1)
-    monkeypatch.setattr(arguments, "in_time", lambda: looks.append(1))
+    monkeypatch.setattr(threads, "TERMS", 1)
+    monkeypatch.setattr(threads, "in_time", lambda: looks.append(1))
     np.testing.assert_array_equal(Interpreter(data).call(*given)[0], whole, strict=True)
     assert len(looks) == (2 * 4 * 5 if opcode == "CONV_2D" else 2 * 4)

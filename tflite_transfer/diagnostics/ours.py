@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
+
 from tflite_transfer.diagnostics.bounds import Call
 from tflite_transfer.diagnostics.sides import ORACLE, Read, Source
 from tflite_transfer.reference.interpreter import Interpreter
@@ -50,7 +52,12 @@ class NumpySide:
 
     def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
         step = self.steps[number]
-        return None if step.impure else execute(step, self._inputs(step, read), self._model.source)
+        return None if step.impure else self.execute(step, self._inputs(step, read))
+
+    def execute(self, step: Step, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+        """A step's results, as in a run: infinities and NaN are values."""
+        with np.errstate(all="ignore"):
+            return execute(step, inputs, self._model.source)
 
     def call(self, number: int, read: Read) -> Call:
         """An operator with what it would be given: what bounds look at. For plain definitions alone."""

@@ -21,7 +21,7 @@ from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.sides import Read, Source, is_litert
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.constants import along_axis, widen
-from tflite_transfer.reference.step import Step, execute
+from tflite_transfer.reference.step import Step
 from tflite_transfer.reference.tflite.graph import Array, Tensor
 
 _STEPS = 2  # of the result: half a one for its rounding, one that fixed point may be off, and a bias in steps
@@ -60,7 +60,7 @@ class StoredPair(Pair):
             return {}
         call = self._call(bound, number, runs)
         made = self._tensor_of_b(i)
-        exact = execute(bound, call.values, self.b.graph.name)[0]
+        exact = self.plain.execute(bound, call.values)[0]
         a, b = _within(exact, made), to_real(results[0], made)
         unlike = verdicts.unlike(a, b, self.engines)
         return {i: unlike or metrics.difference(a, b, allowed=self._allowed(call, number, exact, made))}

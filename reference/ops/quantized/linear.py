@@ -37,16 +37,21 @@ def fully_connected(
 
     But for weights of int16 the scale changes in double, not in fixed point as in every other operator.
     """
-    real = rescale(inputs, outputs[0], axis=0, kinds=("INT8", "INT16"), narrow=False)
     total = linear.fully_connected(whole(x, inputs[0]), whole(weights, inputs[1]), keep_num_dims=keep_num_dims)
-    if weights.dtype == np.int16:
-        wide = multiply_wide(with_bias(total.astype(np.int64), bias, outputs[0]), quantize_multiplier(real))
-        return finish(wide, outputs[0], activation)
+    return scaled(total, bias, inputs, outputs[0], activation)
+
+
+def scaled(total: Array, bias: Array | None, inputs: Tensors, output: Tensor, activation: str) -> Array:
+    """``s_x s_w / s_y (total + b) + z_y``, clamped. (..., O) of float64 -> (..., O)."""
+    real = rescale(inputs, output, axis=0, kinds=("INT8", "INT16"), narrow=False)
+    if inputs[1] is not None and inputs[1].type == "INT16":
+        wide = multiply_wide(with_bias(total.astype(np.int64), bias, output), quantize_multiplier(real))
+        return finish(wide, output, activation)
     if real.size == 1:
-        scales = (affine(t).scale for t in (*inputs[:2], outputs[0]))
+        scales = (affine(t).scale for t in (*inputs[:2], output))
         check_bias(inputs[2] if len(inputs) > 2 else None, *scales)
-    y = np.clip(round_away(with_bias(total, bias, outputs[0]) * real), INT32_MIN, INT32_MAX)
-    return finish(y.astype(np.int64), outputs[0], activation)
+    y = np.clip(round_away(with_bias(total, bias, output) * real), INT32_MIN, INT32_MAX)
+    return finish(y.astype(np.int64), output, activation)
 
 
 def batch_matmul(

@@ -30,6 +30,8 @@ from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
 
+BITS = 20  # that numbers of 8 bits are shifted by before they are added, as far as the sum still fits into 32
+
 
 def add(
     a: Array,
@@ -62,18 +64,24 @@ def _sum(a: Array, b: Array, sign: int, inputs: Tensors, output: Tensor, activat
     logarithms = [whole_logarithm(t.scale) for t in (one, two, y)]
     if output.type == "INT16" and power_of_two and None not in logarithms:
         return _shifted_sum(a, b, sign, logarithms, output, activation)
-    bits = 15 if output.type == "INT16" else 20  # as far as the sum still fits into 32
-    first, second, twice_larger = _common_scale(a, b, one, two, bits)
-    by = quantize_multiplier(twice_larger / (2**bits * np.float64(y.scale)))
-    return finish(multiply(wrap(first + sign * second), by), output, activation)
-
-
-def _common_scale(a: Array, b: Array, one: Affine, two: Affine, bits: int) -> tuple[Array, Array, float]:
-    """``(a - z_a) 2^bits`` and the other at twice the larger of their scales, and that scale."""
+    bits = 15 if output.type == "INT16" else BITS
+    to_one, to_two, by = sum_scales(one, two, y, bits)
     first, second = _centred(a, b, one, two)
+    total = multiply(first << bits, to_one) + sign * multiply(second << bits, to_two)
+    return finish(multiply(wrap(total), by), output, activation)
+
+
+def sum_scales(one: Affine, two: Affine, y: Affine, bits: int) -> tuple[Multiplier, Multiplier, Multiplier]:
+    """What brings each of two numbers, times 2^bits, to a common scale, and their sum to the output's."""
+    to_one, to_two, twice_larger = _common_scale(one, two)
+    return to_one, to_two, quantize_multiplier(twice_larger / (2**bits * np.float64(y.scale)))
+
+
+def _common_scale(one: Affine, two: Affine) -> tuple[Multiplier, Multiplier, float]:
+    """What brings both to twice the larger of their scales, and that scale."""
     twice_larger = 2 * float(max(one.scale, two.scale))
     to_one, to_two = (quantize_multiplier(float(t.scale) / twice_larger) for t in (one, two))
-    return multiply(first << bits, to_one), multiply(second << bits, to_two), twice_larger
+    return to_one, to_two, twice_larger
 
 
 def _centred(a: Array, b: Array, one: Affine, two: Affine) -> tuple[Array, Array]:
@@ -125,9 +133,11 @@ def squared_difference(a: Array, b: Array, *, inputs: Tensors, outputs: tuple[Te
     if outputs[0].type != "INT8":
         raise ValueError("LiteRT has this of int8 alone")
     bits = 7
-    first, second, twice_larger = _common_scale(a, b, one, two, bits)
+    to_one, to_two, twice_larger = _common_scale(one, two)
+    first, second = _centred(a, b, one, two)
+    difference = multiply(first << bits, to_one) - multiply(second << bits, to_two)
     by = quantize_multiplier(twice_larger**2 / (2 ** (2 * bits) * np.float64(y.scale)))
-    return finish(multiply(wrap((first - second) ** 2), by), outputs[0])
+    return finish(multiply(wrap(difference**2), by), outputs[0])
 
 
 def prelu(x: Array, alpha: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...]) -> Array:

@@ -32,7 +32,7 @@ def mean(x: Array, axes: Array, *, inputs: Tensors, outputs: tuple[Tensor, ...],
         return np.zeros(x.sum(axis=over, keepdims=keep_dims).shape, x.dtype)
     bits = min(count.bit_length() - 1, 32, 31 + int(by.shift))
     share = Multiplier((by.mantissa << bits) // count, by.shift - bits)
-    total = centred(x, affine(inputs[0]).zero).sum(axis=over, keepdims=keep_dims)
+    total = x.sum(axis=over, keepdims=keep_dims, dtype=np.int64) - count * affine(inputs[0]).zero
     return finish(multiply(wrap(total), share), outputs[0])
 
 

@@ -43,6 +43,7 @@ def test_states_and_complex_numbers(name: str, pair: tuple[str, str], tmp_path: 
     found = compare(tmp_path / "net.tflite", a=pair[0], b=pair[1])
     assert found.agrees, told(found)
     assert len(found.findings) == {"sequence LSTM": 5, "sounds": 19}[name]
+    assert max(x for f in found.findings for x in f.from_oracle or ()) < 1e-5
 
 
 FORCED, FREE = "teacher_forced", "cumulative"

@@ -13,6 +13,8 @@ from tests.parity.models import MODELS
 from tests.unit.diagnostics.test_planted_kernels import faulty
 from tflite_transfer.diagnostics import Comparison, compare
 from tflite_transfer.reference import binding
+from tflite_transfer.reference.kernels.table import FAST_QUANTIZED
+from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.graph import Tensor
 
@@ -83,9 +85,9 @@ def test_a_fault_of_a_quantised_kernel_is_found(
     opcode: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three steps too many, as of a zero point that is another one; against the float model, and against LiteRT."""
-    right = binding.QUANTIZED[opcode]
+    right = QUANTIZED[opcode]
     wrong = faulty(right, lambda right, *values, **options: right(*values, **options) + np.int8(3))
-    monkeypatch.setattr(binding, "QUANTIZED", {**binding.QUANTIZED, opcode: wrong})
+    monkeypatch.setattr(binding, "FAST_QUANTIZED", {**FAST_QUANTIZED, opcode: wrong})
     for found in (
         compare(files["float32"], files["int8"], a="numpy", b="numpy"),
         compare(files["int8"], a="tflite-ref", b="numpy"),

@@ -1,0 +1,1 @@
+"""The operators on stored integers again, compiled by numba: every bit as in ``ops/quantized``."""
