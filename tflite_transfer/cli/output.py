@@ -60,7 +60,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-_BEGINS = {"--json_out": b"{", "--plot": b"\x89PNG"}  # results, which may be replaced by new ones
+_BEGINS = {"--json_out": b"{", "--plot": b"\x89PNG", "--report": b"<!do"}  # results, which may be replaced by new ones
 
 
 def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | None]) -> None:
@@ -79,6 +79,17 @@ def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | No
             raise OptionError(f"{option} {path} is named for something else too; it needs a file of its own.")
         _check_file(option, path)
         taken.append(path)
+
+
+def check_page(option: str, path: Path | None) -> None:
+    """Find out before a long job that a page could not be made. Raises OptionError, or MissingExtraError."""
+    if path is None:
+        return
+    from tflite_transfer.diagnostics.page.template import check_templates
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OptionError(f"{option} must name a page, PAGE.html, but is {path}.")
+    check_templates()
 
 
 def _check_file(option: str, path: Path) -> None:
