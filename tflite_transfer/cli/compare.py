@@ -10,8 +10,8 @@ import typer
 
 from tflite_transfer.cli import options
 from tflite_transfer.cli.arrays import Inputs, arrays, paths
-from tflite_transfer.cli.findings import table
-from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_outputs, report
+from tflite_transfer.cli.findings import table, verdict
+from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_outputs, check_page, report
 from tflite_transfer.reference.tflite.errors import OptionError, TransferError
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def compare(
             "or isolated with each step from A's state, which is the default where something trains.",
         ),
     ] = None,
+    report_page: Annotated[
+        Path | None, typer.Option("--report", metavar="PAGE.html", help="Write a page with all of it.")
+    ] = None,
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
@@ -52,7 +55,8 @@ def compare(
 
     Exit code 0: they agree, as far as float32 can tell; 1: they differ; 2: usage; 3: they could not be run.
     """
-    check_outputs({"--json_out": json_out}, [model, against, *paths(inputs or [])])
+    check_outputs({"--json_out": json_out, "--report": report_page}, [model, against, *paths(inputs or [])])
+    check_page("--report", report_page)
     if sum(x is not None for x in (data, inputs, random)) > 1:
         raise OptionError("--data, --input and --random exclude each other.")
     from tflite_transfer.training import check_seed
@@ -61,6 +65,11 @@ def compare(
     found = _compared(model, against, a, b, data, inputs, random, steps, mode)
     from tflite_transfer.diagnostics.record import record
 
+    if report_page is not None:
+        from tflite_transfer.diagnostics.page.template import save_page
+        from tflite_transfer.diagnostics.report import page
+
+        save_page(report_page, page(found))
     report(record(found), _text(found), as_json=as_json, json_out=json_out)
     raise typer.Exit(0 if found.agrees else 1)
 
@@ -102,12 +111,7 @@ def _text(found: Comparison) -> Iterator[str]:
         yield f"{kind} apart after each step: {' '.join(f'{x:.1e}' for x in apart)}"
     if found.first is not None:
         yield from _first(found.first)
-    a, b = found.a, found.b
-    models = a.model if a.model == b.model else f"{a.model} and {b.model}"
-    steps = f", {found.steps} training step{'s' * (found.steps > 1)}" if found.steps else ""
-    wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
-    verdict = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
-    yield f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {verdict}"
+    yield verdict(found)
 
 
 def _first(finding: Finding) -> Iterator[str]:
