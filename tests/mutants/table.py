@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import diagnostics, operators, quantized, training
+from tests.mutants import diagnostics, operators, pages, quantized, training
 
-MUTANTS = (*diagnostics.MUTANTS, *operators.MUTANTS, *quantized.MUTANTS, *training.MUTANTS)
+MUTANTS = (*diagnostics.MUTANTS, *operators.MUTANTS, *pages.MUTANTS, *quantized.MUTANTS, *training.MUTANTS)
