@@ -105,6 +105,7 @@ def hostile(tmp_path: Path) -> Path:
     g = GraphBuilder()
     x = g.input(HOSTILE, (1, 4, 4, 3))
     y = g.op("ABS", [x], HOSTILE + "1", (1, 4, 4, 3))
+    y = g.op("NEG", [y], "\x1b[31mred\x07", (1, 4, 4, 3))
     g.output(HOSTILE + "2", g.op("MUL", [y, g.constant(HOSTILE + "3", np.float32(2))], HOSTILE + "4", (1, 4, 4, 3)))
     path = tmp_path / "hostile.tflite"
     path.write_bytes(write(g.model(HOSTILE)))
@@ -134,6 +135,17 @@ def test_names_in_a_file_are_never_markup(hostile: Path, tiny_photos: Path, tiny
         assert all(str(s).startswith("data:image/png;base64,") for s in sources)
         assert ("meta", {"http-equiv": "Content-Security-Policy", "content": template_policy()}) in page.tags
         assert HOSTILE[-20:] in page.text or "…" in page.text  # nor is it a template: {{ 7*7 }}
+
+
+def test_names_in_a_file_move_no_cursor(hostile: Path, tiny_models: Mapping[str, Path]) -> None:
+    model = load_trainable(tiny_models["sgd"])
+    start = start_of(model, Asked(tiny_models["sgd"], class_names=("\x1b[2Jred", "\u202eb", "c")))
+    step = explained("\x1b]0;title\x07", model, start)
+    assert step is not None
+    trace, detail = traced(plain_graph(hostile)), detailed(plain_graph(hostile), 0, engine="tflite", exact=False)
+    told = [text.explanation_text(step), text.trace_text(trace), text.detail_text(detail)]
+    for line in (line for parts in told for line in text.as_lines(parts, width=100, colours=False)):
+        assert line.isprintable(), line
 
 
 def template_policy() -> str:

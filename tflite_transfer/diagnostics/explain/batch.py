@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Backend, Tree
 from tflite_transfer.classes import classes_of_folders
 from tflite_transfer.dataset import read_folder, samples
+from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.images import load_each, to_range, unreadable
 from tflite_transfer.reference.tflite.errors import DataError, OptionError
 from tflite_transfer.reference.tflite.trainable import Trainable
@@ -84,9 +85,8 @@ class Folder:
         chosen = [self._samples[i] for i in rows]
         classes = np.array([self.class_names.index(name) for _, name in chosen])
         pixels = _pixels(self._model, [image for image, _ in chosen])
-        return Batch(
-            tuple(f"{image.parent.name}/{image.name}" for image, _ in chosen), pixels, classes, self.class_names
-        )
+        names = [f"{image.parent.name}/{image.name}" for image, _ in chosen]
+        return Batch(_shown(names), pixels, classes, _shown(self.class_names))
 
 
 def approached(model: Trainable, backend: Backend, folder: Folder, begin: State, step: int) -> Start:
@@ -140,4 +140,9 @@ def _pixels(model: Trainable, images: list) -> Array:
 
 
 def _named(model: Trainable, names: tuple[str, ...] | None) -> tuple[str, ...]:
-    return names or model.class_names or tuple(f"class {i}" for i in range(model.classes))
+    return _shown(names or model.class_names or tuple(f"class {i}" for i in range(model.classes)))
+
+
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that are told, and no longer looked up."""
+    return tuple(map(printable, names))

@@ -19,6 +19,7 @@ from tflite_transfer.diagnostics.explain.places import Head, find_head
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
 from tflite_transfer.diagnostics.explain.walk import stages
+from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
 from tflite_transfer.reference.optimizers import Adam
@@ -82,7 +83,7 @@ def explained(
         looked = replace(looked, checks=())
     walked = stages(Step(head, start.batch, found, theirs, wide), batch=batch)
     return Explanation(
-        name, _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
+        printable(name), _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
         (float(found["L"]), float(found["L'"])), (image_stage(model, start.batch, SAMPLE), looked, *walked),
         tuple(maps), engine, without, _roundings(head, found, wide) if wide else (),
     )  # fmt: skip

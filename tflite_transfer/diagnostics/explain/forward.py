@@ -13,6 +13,7 @@ from tflite_transfer.diagnostics.explain.numbers import one_sample
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
 from tflite_transfer.diagnostics.explain.step import ERROR, LOG_P, Step, told_stage
 from tflite_transfer.diagnostics.page.formula import call, group, of, power, row, symbol
+from tflite_transfer.diagnostics.page.names import ending
 from tflite_transfer.diagnostics.page.numbers import shape, short
 from tflite_transfer.reference import head as definition
 
@@ -22,8 +23,8 @@ def logits_stage(s: Step) -> Stage:
     b, f, c = len(s.found["x"]), s.found["x"].shape[1], s.found["z"].shape[1]
     symbols = (
         Symbol(X, "the features of each sample", shape((b, f))),
-        Symbol(W, f"weights, the file's {s.head.names['W']!r}", shape((f, c))),
-        Symbol(B, f"one number for each class, {s.head.names['b']!r}", shape((c,))),
+        Symbol(W, f"weights, the file's {ending(s.head.names['W'])}", shape((f, c))),
+        Symbol(B, f"one number for each class, the file's {ending(s.head.names['b'])}", shape((c,))),
         Symbol(Z, "scores, also called logits", shape((b, c))),
     )
     values = (s.whole(W, "the weights before the step"), s.whole(B, "and b"), s.of_sample(Z, "this sample's scores"))

@@ -16,6 +16,7 @@ from tflite_transfer.diagnostics.explain.subject import Graph, Infer
 from tflite_transfer.diagnostics.inputs import drawn
 from tflite_transfer.diagnostics.page.code import Source as Code
 from tflite_transfer.diagnostics.page.code import source as code
+from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.reference.binding import kernel_of
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.run import Executed
@@ -116,8 +117,10 @@ def traced(graph: Graph, infer: Infer | None = None) -> Trace:
     functions = {kernel_of(*_operator(model, o)) for o in told}
     given = ", ".join(n if n in graph.given else f"{n} random" for n in inputs) or "nothing"
     return Trace(
-        graph.source.name, key or model.main.name, given, tuple(_operation(model, o) for o in told),
-        interpreter.run(key, **inputs), {name: (before.get(name, v), v) for name, v in after.items()},
+        printable(graph.source.name), printable(key or model.main.name), printable(given),
+        tuple(_operation(model, o) for o in told),
+        {printable(name): v for name, v in interpreter.run(key, **inputs).items()},
+        {printable(name): (before.get(name, v), v) for name, v in after.items()},
         tuple(sorted(map(code, functions))),
         None if infer is None or opinion is None or changed is None else Decision(infer.batch, opinion, changed),
     )  # fmt: skip
@@ -159,4 +162,8 @@ def tensor(name: str, value: Any) -> Tensor:
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that people can read."""
-    return {k: v for k, v in options.items() if isinstance(v, int | float | str | bool)}
+    return {
+        k: printable(v) if isinstance(v, str) else v
+        for k, v in options.items()
+        if isinstance(v, int | float | str | bool)
+    }
