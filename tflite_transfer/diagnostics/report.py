@@ -147,8 +147,8 @@ class Report:
         if found is None or found.max_abs == 0:
             return "" if found is None else "equal"
         if finding.isolated is None:
-            return f"{short(found.max_rel, 2)} in the whole run"
-        return short(found.max_abs, 2) if found.share is None else f"{short(found.share, 2)} of what is allowed"
+            return f"{short(found.max_rel, 2)}, whole run"
+        return short(found.max_abs, 2) if found.share is None else f"{short(found.share, 2)} of allowed"
 
     def anchor(self, finding: Finding) -> str:
         """A name for the finding's line, of this page's own making: names in a file may hold anything."""

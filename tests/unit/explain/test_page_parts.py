@@ -120,6 +120,7 @@ def test_charts_place_numbers() -> None:
     assert first[1] > alone[1] > last[1]
     assert alone[1] == pytest.approx((first[1] + last[1]) / 2)
     assert [t.label for t in drawn.y.ticks] == ["10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²"]
+    assert [t.label for t in drawn.x.ticks] == ["1", "2", "3"]
     flat = chart.lines({"a": [3.0, 3.0]})
     assert {y for _, y in flat.lines[0].points} == {(flat.y.start + flat.y.end) / 2}
     assert chart.lines({"a": []}).lines[0].points == []

@@ -29,6 +29,7 @@ class Axis:
     start: float
     end: float
     log: bool = False
+    whole: bool = False  # it counts
 
     def place(self, value: float) -> float:
         """Where a number stands; beyond the ends, at the end."""
@@ -53,7 +54,7 @@ class Axis:
         span = self.high - self.low
         if span <= 0:
             return [(self.low, short(self.low, 3))]
-        rough = span / 5
+        rough = max(span / 5, 1.0 if self.whole else 0.0)
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= rough)
         first = math.ceil(self.low / step - 1e-9)
@@ -92,7 +93,7 @@ def lines(curves: Mapping[str, Sequence[float]], *, log: bool = False, first: in
     elif low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     count = max(map(len, curves.values()), default=1)
-    x = Axis(first, max(first + count - 1, first + 1), LEFT, WIDTH - RIGHT)
+    x = Axis(first, max(first + count - 1, first + 1), LEFT, WIDTH - RIGHT, whole=True)
     y = Axis(low, high, HEIGHT - BOTTOM, TOP, log)
     drawn = tuple(
         Line(
