@@ -16,7 +16,7 @@ export MPLBACKEND = Agg
 
 # All that the demo needs: no TensorFlow, which is 2 GB, and no tools.
 .venv/installed-demo: pyproject.toml | .venv/bin/python
-	$(PIP) install --editable '.[plot,tflite]'
+	$(PIP) install --editable '.[plot,report,tflite]'
 	touch $@
 
 demo: .venv/installed-demo  ## convert, train with both backends, predict; pictures in demo/out

@@ -1,6 +1,6 @@
-"""``make demo``: convert a base without TensorFlow, train its head with both backends, compare, draw.
+"""``make demo``: convert a base without TensorFlow, train its head with both backends, compare, draw, explain.
 
-Everything lies in the repository; nothing is downloaded. The pictures go to ``demo/out``.
+Everything lies in the repository; nothing is downloaded. Pictures and pages go to ``demo/out``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from demo.pages import write_explanation, write_report
 from demo.pictures import draw_predictions
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.converter.convert import convert
@@ -61,7 +62,11 @@ def main() -> None:
                 draw_predictions(learner, samples(test), OUT / "predictions.png")
     _compare(losses, states)
     plot_losses(losses, OUT / "loss.png")
+    print("\nevery tensor of both backends, on the same inputs:")
+    print(f"  {write_report(model, HERE / 'photos' / 'train', OUT / 'report.html')}")
+    write_explanation(model, HERE / "photos" / "train", OUT / "explain.html", SEED)
     print("\npictures: demo/out/loss.png, demo/out/predictions.png")
+    print("pages:    demo/out/report.html, demo/out/explain.html")
 
 
 def _compare(losses: dict[str, list[float]], states: dict[str, State]) -> None:

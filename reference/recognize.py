@@ -7,7 +7,7 @@ is left to the interpreter. x bottleneck, y labels, in the positions that the fi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -115,20 +115,33 @@ def _head(found: Bindings) -> SoftmaxHead | None:
 def recognize_optimizer(graph: Subgraph, parameters: int) -> SGD | Adam | None:
     """The rule of an optimizer graph over so many parameters, the same for each; or None."""
     n = parameters
-    inputs = graph.inputs
-    if len(inputs) == 2 * n and len(graph.outputs) == n:
-        moves = [op("MUL", Anything(f"g{i}"), Scalar("lr")) for i in range(n)]
-        patterns = {graph.outputs[i]: op("SUB", Anything(f"w{i}"), moves[i]) for i in range(n)}
-        names = [*(f"w{i}" for i in range(n)), *(f"g{i}" for i in range(n))]
-        found = Matcher(graph).match(patterns, dict(zip(names, inputs, strict=True)))
-        return None if found is None else SGD(np.float32(found["lr"]))
-    if len(inputs) != 4 * n + 1 or len(graph.outputs) != 3 * n + 1:
+    if (len(graph.inputs), len(graph.outputs)) not in ((2 * n, n), (4 * n + 1, 3 * n + 1)):
         return None
-    names = [f"{letter}{i}" for letter in "wgmv" for i in range(n)] + ["t"]
-    patterns = dict(zip(graph.outputs, _adam(n), strict=True))
-    found = Matcher(graph).match(patterns, dict(zip(names, inputs, strict=True)))
-    if found is None:
-        return None
+    letters = "wg" if len(graph.outputs) == n else "wgmv"
+    names = [f"{letter}{i}" for letter in letters for i in range(n)] + ["t"] * (len(letters) == 4)
+    found = match_update(graph, graph.outputs, dict(zip(names, graph.inputs, strict=True)), n)
+    return None if found is None else rule_of(found)
+
+
+def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameters: int) -> Bindings | None:
+    """How so many new parameters, and where they are given new m, v and step too, come of the old ones.
+
+    Bindings of ``w0 g0 m0 v0 w1 ... t``, by the parameters' order, and of the rule's constants; or None. Those that are
+    known already must be these tensors.
+    """
+    moves = (op("SUB", Anything(f"w{i}"), op("MUL", Anything(f"g{i}"), Scalar("lr"))) for i in range(parameters))
+    for patterns in (tuple(moves), tuple(_adam(parameters))):
+        if len(new) <= len(patterns):
+            found = Matcher(graph).match(dict(zip(new, patterns, strict=False)), known)
+            if found is not None:
+                return found
+    return None
+
+
+def rule_of(found: Bindings) -> SGD | Adam:
+    """The rule whose constants were found."""
+    if "b1" not in found:
+        return SGD(np.float32(found["lr"]))
     return Adam(*(np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", "eps")))
 
 

@@ -28,7 +28,7 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def test_the_commands_and_the_python_example(workplace: Path) -> None:
-    commands = blocks("sh")[0] + blocks("sh")[2] + blocks("sh")[3]
+    commands = blocks("sh")[0] + "".join(blocks("sh")[2:])
     scripts = Path(sys.executable).parent
     shell = f"set -e; PATH={scripts}:$PATH\n{commands}"
     done = subprocess.run(["bash", "-c", shell], cwd=workplace, capture_output=True, text=True, check=False)
@@ -36,6 +36,9 @@ def test_the_commands_and_the_python_example(workplace: Path) -> None:
     assert done.stdout.count("accuracy 0.9") == 2
     assert done.stdout.count("top-1 the same in 100%") == 4
     assert "photos/test/Bag/00.png: Bag" in done.stdout
+    assert "bottleneck.tflite: operator 4, CONV_2D" in done.stdout
+    assert "One training step" in (workplace / "explain.html").read_text()
+    assert "operator by operator" in (workplace / "personal.html").read_text()
     assert "tflite (A) and numpy (B), teacher_forced, 3 training steps: agrees in" in done.stdout
     assert done.stdout.endswith("they differ\n")
 

@@ -11,6 +11,7 @@ from tflite_transfer import __version__
 from tflite_transfer.cli.compare import compare
 from tflite_transfer.cli.convert import convert
 from tflite_transfer.cli.evaluate import evaluate
+from tflite_transfer.cli.explain import explain
 from tflite_transfer.cli.export import export
 from tflite_transfer.cli.inspect import inspect
 from tflite_transfer.cli.make_trainable import make_trainable
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (convert, make_trainable, train, predict, evaluate, export, inspect, run, compare):
+for command in (convert, make_trainable, train, predict, evaluate, export, inspect, run, compare, explain):
     app.command(context_settings=_SETTINGS)(command)
 
 convert_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -10,8 +10,15 @@ import typer
 
 from tflite_transfer.cli import options
 from tflite_transfer.cli.arrays import Inputs, arrays, paths
-from tflite_transfer.cli.findings import table
-from tflite_transfer.cli.output import CouldNotRunError, InterruptError, check_folder, check_outputs, report
+from tflite_transfer.cli.findings import table, verdict
+from tflite_transfer.cli.output import (
+    CouldNotRunError,
+    InterruptError,
+    check_folder,
+    check_outputs,
+    check_page,
+    report,
+)
 from tflite_transfer.reference.tflite.errors import OptionError, TransferError
 
 if TYPE_CHECKING:
@@ -59,6 +66,9 @@ def compare(
     model_explorer: Annotated[
         Path | None, typer.Option("--model_explorer", metavar="FILE", help="Node data for Google's Model Explorer.")
     ] = None,
+    report_page: Annotated[
+        Path | None, typer.Option("--report", metavar="PAGE.html", help="Write a page with all of it.")
+    ] = None,
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
@@ -66,9 +76,11 @@ def compare(
 
     Exit code 0: they agree, as far as float32 can tell; 1: they differ; 2: usage; 3: they could not be run.
     """
-    check_outputs({"--json_out": json_out, "--model_explorer": model_explorer}, [model, against, *paths(inputs or [])])
+    written = {"--json_out": json_out, "--model_explorer": model_explorer, "--report": report_page}
+    check_outputs(written, [model, against, *paths(inputs or [])])
     if save_repro is not None:
         check_folder("--save_repro", save_repro)
+    check_page("--report", report_page)
     if sum(x is not None for x in (data, inputs, random)) > 1:
         raise OptionError("--data, --input and --random exclude each other.")
     from tflite_transfer.training import check_seed
@@ -84,6 +96,11 @@ def compare(
         told["gradients"] = of_gradients.record(checked)
         text += of_gradients.lines(checked)
     text += _saved(found, save_repro, model_explorer)
+    if report_page is not None:
+        from tflite_transfer.diagnostics.page.template import save_page
+        from tflite_transfer.diagnostics.report import page
+
+        save_page(report_page, page(found))
     report(told, text, as_json=as_json, json_out=json_out)
     raise typer.Exit(0 if found.agrees and (checked is None or checked.agrees) else 1)
 
@@ -162,12 +179,7 @@ def _text(found: Comparison) -> Iterator[str]:
         yield f"{kind} apart after each step: {' '.join(f'{x:.1e}' for x in apart)}"
     if found.first is not None:
         yield from _first(found.first)
-    a, b = found.a, found.b
-    models = a.model if a.model == b.model else f"{a.model} and {b.model}"
-    steps = f", {found.steps} training step{'s' * (found.steps > 1)}" if found.steps else ""
-    wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
-    verdict = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
-    yield f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {verdict}"
+    yield verdict(found)
 
 
 def _first(finding: Finding) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tflite_transfer.diagnostics import Finding
+    from tflite_transfer.diagnostics import Comparison, Finding
 
 _WIDTH = 140  # where there is no terminal
 COLUMNS = ("", "step", "part", "operator", "tensor", "max abs", "max rel", "max ULP", "SNR dB", "of allowed")
@@ -30,6 +30,16 @@ def table(findings: Iterable[Finding]) -> Iterator[str]:
     with console.capture() as shown:
         console.print(made)
     return (line.rstrip() for line in shown.get().splitlines())
+
+
+def verdict(found: Comparison) -> str:
+    """The whole in a sentence."""
+    a, b = found.a, found.b
+    models = a.model if a.model == b.model else f"{a.model} and {b.model}"
+    steps = f", {found.steps} training step{'s' * (found.steps > 1)}" if found.steps else ""
+    wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
+    told = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
+    return f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {told}"
 
 
 def _cells(finding: Finding) -> Iterator[str]:

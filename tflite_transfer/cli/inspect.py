@@ -43,6 +43,8 @@ def _classes(found: dict[str, Any]) -> str:
 
 
 def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
+    from tflite_transfer.diagnostics.page.names import ending
+
     yield f"{name}  {file['bytes']:,} bytes" + (f"  {file['description']}" if file["description"] else "")
     for signature in file["signatures"]:
         arguments, results = (", ".join(signature[side]) for side in ("inputs", "outputs"))
@@ -58,9 +60,10 @@ def _file(name: str, file: dict[str, Any]) -> Iterator[str]:
     yield f"  in the numpy backend's interpreter: {_kernels(file['operators'])}{missing}"
     yield f"  in LiteRT's pip package: {_without(file['operators'])}"
     for n, operator in enumerate(file["operators"]):
-        inputs = ", ".join("-" if name is None else _short(name) for name in operator["inputs"])
+        inputs = ", ".join("-" if name is None else ending(name, _WIDTH) for name in operator["inputs"])
         where = "" if operator["kernel"] and operator["litert"] else f"  [{_where(operator)}]"
-        yield f"  {n:4} {operator['operator']}({inputs}) -> {', '.join(map(_short, operator['outputs']))}{where}"
+        outputs = ", ".join(ending(name, _WIDTH) for name in operator["outputs"])
+        yield f"  {n:4} {operator['operator']}({inputs}) -> {outputs}{where}"
 
 
 def _kernels(operators: list[dict[str, Any]]) -> str:
@@ -79,8 +82,3 @@ def _where(operator: dict[str, Any]) -> str:
     """Which backends run an operator, where not both do."""
     backends = [name for name, has in (("numpy", operator["kernel"]), ("tflite", operator["litert"])) if has]
     return " ".join([*backends, "only"]) if backends else "neither backend"
-
-
-def _short(name: str) -> str:
-    """The end of a long name: converters put whole histories in front."""
-    return name if len(name) <= _WIDTH else "…" + name[1 - _WIDTH :]

@@ -61,7 +61,7 @@ def _finite(value: Any) -> Any:
 
 
 # Results, which may be replaced by new ones.
-_BEGINS = {"--json_out": b"{", "--model_explorer": b"{", "--plot": b"\x89PNG"}
+_BEGINS = {"--json_out": b"{", "--model_explorer": b"{", "--plot": b"\x89PNG", "--report": b"<!do"}
 
 
 def check_outputs(outputs: Mapping[str, Path | None], others: Iterable[Path | None]) -> None:
@@ -87,6 +87,17 @@ def check_folder(option: str, folder: Path) -> None:
     there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         raise OptionError(f"{option} {folder} must name a folder that can be written, but {there} is none.")
+
+
+def check_page(option: str, path: Path | None) -> None:
+    """Find out before a long job that a page could not be made. Raises OptionError, or MissingExtraError."""
+    if path is None:
+        return
+    from tflite_transfer.diagnostics.page.template import check_templates
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OptionError(f"{option} must name a page, PAGE.html, but is {path}.")
+    check_templates()
 
 
 def _check_file(option: str, path: Path) -> None:

@@ -38,7 +38,7 @@ def _distance(value: float, exact: float) -> float:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far apart two tensors are. ``worst`` is None where they are equal, or cannot be compared.
+    """How far apart two tensors are. ``worst`` is None where they are equal, but for single numbers.
 
     ``share`` is the largest |a - b| as a share of what the operator and its inputs allow: more than 1 is a fault. It is
     None where nothing says what is allowed, as after many operators. ``max_ulp`` is shown, and decides nothing: a sum

@@ -135,8 +135,8 @@ def _histogram(apart: Array, a: Array) -> tuple[int, ...]:
 
 
 def _worst(apart: Array, part: Array | None) -> tuple[int, ...] | None:
-    """Where the largest share of what is allowed is; else the largest difference."""
-    if not apart.any():
+    """Where the largest share of what is allowed is; else the largest difference; of one number there."""
+    if not apart.any() and apart.size != 1:
         return None
     key = apart if part is None or not part.any() else part
     return tuple(int(i) for i in np.unravel_index(int(key.argmax()), apart.shape))

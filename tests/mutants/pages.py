@@ -1,0 +1,50 @@
+"""What explains and what draws pages."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+EXPLAIN, PAGE = "tflite_transfer/diagnostics/explain", "tflite_transfer/diagnostics/page"
+WALK, PARTS, PAGES = (
+    "tests/unit/explain/test_walk.py",
+    "tests/unit/explain/test_page_parts.py",
+    "tests/pages/test_pages.py",
+)
+
+MUTANTS = (
+    Mutant(
+        f"{EXPLAIN}/numbers.py",
+        "mean[k] / correction1",
+        "mean[k] / correction2",
+        WALK,
+        "numbers_are_the_formulas and adam",
+    ),
+    Mutant(
+        f"{EXPLAIN}/numbers.py",
+        """after = _forward(x, y, found["W'"]""",
+        """after = _forward(x, y, found["W"]""",
+        WALK,
+        "moves",
+    ),
+    Mutant(f"{EXPLAIN}/bounds.py", "SUMS = 40.0", "SUMS = 4e4", WALK, "fault"),
+    Mutant(f"{EXPLAIN}/places.py", "o.inputs[1] == labels", "o.inputs[0] == labels", WALK, "both_backends"),
+    Mutant(
+        f"{EXPLAIN}/batch.py",
+        "left, epoch = left - len(rows), epoch + 1",
+        "left, epoch = left - len(rows), epoch",
+        WALK,
+        "step_k",
+    ),
+    Mutant(f"{PAGE}/template.py", "autoescape=True", "autoescape=False", PAGES, "never_markup"),
+    Mutant(f"{PAGE}/names.py", "escape(ending(name))", "ending(name)", PARTS, "names_out_of_files"),
+    Mutant(f"{PAGE}/picture.py", "(wide >= 0)", "(wide <= 0)", PARTS, "heat"),
+    Mutant(f"{PAGE}/numbers.py", "(exponent // 3)", "(exponent // 3 + 1)", PARTS, "one_scale"),
+    Mutant(f"{PAGE}/chart.py", "(v - low) / (high - low)", "(v - low) / high", PARTS, "charts"),
+    Mutant(
+        "tflite_transfer/diagnostics/report.py",
+        "if not finding.agrees:",
+        "if finding.agrees:",
+        PAGES,
+        "names_the_fault",
+    ),
+)

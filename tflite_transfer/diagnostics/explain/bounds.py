@@ -1,0 +1,69 @@
+"""How far two float32 computations of a stage may be apart, from the same inputs: roundings, by what is added up.
+
+Every bound is ``c 2^-24`` times the sum of the magnitudes of a result's terms, so that it grows where terms cancel, and
+not with the size. The c of sums are those that tests/parity/test_training_steps.py measured against LiteRT over 65
+million weights; those of softmax and its logarithm are compare's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tflite_transfer.backends.base import Array
+from tflite_transfer.diagnostics.bounds import TINY, Call
+from tflite_transfer.diagnostics.rules import allowed
+from tflite_transfer.reference.ops.table import TABLE
+from tflite_transfer.reference.optimizers import SGD, Adam
+
+UNIT = 2.0**-24
+SUMS = 40.0  # seen: 25, for 128 terms in order after a large first one
+LOSS = 12.0  # seen: 5.5, for a million squares in order
+MOVE, SQUARE = 4.0, 6.0  # seen: 2.0 for a parameter and m, 2.9 for v
+ENGINES = ("numpy-nojit", "tflite")
+
+
+def of_step(n: Mapping[str, Array], l2: float | None) -> dict[str, Array]:
+    """What is allowed for z, p, log p, e, d, L, g_W and g_b, of these values of x, y, W, b, z, p, log p and d."""
+    x, w, d = (np.abs(n[k].astype(np.float64)) for k in ("x", "W", "d"))
+    surprise = (n["y"] * np.maximum(1, np.abs(n["log p"]))).sum(axis=-1).mean()
+    squares = 0.0 if l2 is None else l2 * np.square(w).sum()
+    decay = 0.0 if l2 is None else 2 * l2 * w
+    nothing = np.zeros(n["p"].shape)
+    return {
+        "z": _alone("BATCH_MATMUL", n["z"], n["x"], n["W"]) + UNIT * (np.abs(n["z"]) + np.abs(n["b"])),
+        "p": _alone("SOFTMAX", n["p"], n["z"]),
+        "log p": _alone("LOG_SOFTMAX", n["log p"], n["z"]),
+        "e": nothing,  # one subtraction and one division, which IEEE 754 rounds in one way
+        "d": nothing,
+        "L": np.asarray(LOSS * UNIT * (surprise + squares)),
+        "g_W": SUMS * UNIT * (x.T @ d + decay),
+        "g_b": SUMS * UNIT * d.sum(axis=0),
+    }  # fmt: skip
+
+
+def _alone(opcode: str, result: Array, *values: Array) -> Array:
+    """What compare allows one operator of LiteRT's."""
+    return allowed(ENGINES, Call(opcode, TABLE[opcode], values, {}), result, stored=False)
+
+
+def of_update(name: str, n: Mapping[str, Array], rule: SGD | Adam) -> dict[str, Array]:
+    """What is allowed for a parameter, and with Adam for m, v and both without their bias. ``name``: W or b."""
+    w, g = (n[k].astype(np.float64) for k in (name, f"g_{name}"))
+    if isinstance(rule, SGD):
+        return {f"{name}'": MOVE * UNIT * (np.abs(w) + float(rule.learning_rate) * np.abs(g))}
+    m, v, t = n[f"m_{name}"].astype(np.float64), n[f"v_{name}"].astype(np.float64), float(n["t"]) + 1
+    power1, power2 = float(rule.beta1) ** t, float(rule.beta2) ** t
+    k1, k2 = 1 - power1, 1 - power2
+    m_terms = float(rule.complement1) * np.abs(g) + float(rule.beta1) * np.abs(m)
+    v_terms = float(rule.complement2) * g * g + float(rule.beta2) * v
+    scale = np.sqrt(v_terms / k2) + float(rule.epsilon)
+    reach = float(rule.learning_rate) * m_terms / k1 / scale
+    return {
+        f"{name}'": MOVE * UNIT * (np.abs(w) + reach * (2 + power1 / k1 + power2 / k2)),
+        f"m_{name}'": MOVE * UNIT * m_terms + TINY,
+        f"v_{name}'": SQUARE * UNIT * v_terms + TINY,
+        f"m\u0302_{name}": MOVE * UNIT * m_terms / k1 * (1 + power1 / k1) + TINY,
+        f"v\u0302_{name}": SQUARE * UNIT * v_terms / k2 * (1 + power2 / k2) + TINY,
+    }

@@ -1,0 +1,114 @@
+"""A training step explained: the model, the batch, the stages, and what came of it. The face of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from tflite_transfer.backends import open_backend
+from tflite_transfer.backends.base import one_hot
+from tflite_transfer.diagnostics.explain.base import FeatureMap, base_of, bottleneck_stage, image_stage
+from tflite_transfer.diagnostics.explain.batch import Start, scaled
+from tflite_transfer.diagnostics.explain.decision import SAMPLE, Decision
+from tflite_transfer.diagnostics.explain.held import Held, exact, held
+from tflite_transfer.diagnostics.explain.numbers import Numbers, numbers
+from tflite_transfer.diagnostics.explain.places import Head, find_head
+from tflite_transfer.diagnostics.explain.stage import Stage
+from tflite_transfer.diagnostics.explain.step import Step
+from tflite_transfer.diagnostics.explain.walk import stages
+from tflite_transfer.diagnostics.page.names import printable
+from tflite_transfer.diagnostics.page.numbers import largest, short
+from tflite_transfer.diagnostics.sides import ORACLE, is_litert
+from tflite_transfer.reference.optimizers import Adam
+from tflite_transfer.reference.tflite.errors import MissingExtraError
+from tflite_transfer.reference.tflite.trainable import Trainable
+
+
+class Rounding(NamedTuple):
+    """How far a quantity is from float64, as a share of its largest number."""
+
+    letter: str
+    own: float  # by its own formula, from float32 inputs
+    all: float  # with all that came before
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One step of a softmax head."""
+
+    model: str
+    rule: str
+    step: int
+    decision: Decision
+    losses: tuple[float, float]
+    stages: tuple[Stage, ...]
+    maps: tuple[FeatureMap, ...]
+    engine: str
+    without: str | None  # why nothing is held against the engine
+    roundings: tuple[Rounding, ...]  # empty where float64 was not asked for
+
+    @property
+    def engine_name(self) -> str:
+        """What the engine is called in a sentence."""
+        return "LiteRT" if is_litert(self.engine) else "The numpy backend"
+
+    @property
+    def agrees(self) -> bool | None:
+        """Does the other engine agree in every check? None where there are none."""
+        checks = [c for s in self.stages for c in s.checks]
+        return all(c.agrees for c in checks) if checks else None
+
+
+def explained(
+    name: str, model: Trainable, start: Start, *, engine: str = "tflite", precision: str = "file", batch: bool = False
+) -> Explanation | None:
+    """The step that begins at ``start``; None where the model is no softmax head on a frozen base.
+
+    ``engine``: what the reference is held against. ``precision``: ``float64`` computes all of it in double, too.
+    ``batch``: also each sample's own gradient. Raises ModelError.
+    """
+    head, base = find_head(model, start.slots), base_of(model)
+    if head is None or base is None:
+        return None
+    images = scaled(model, start.batch)
+    x = open_backend("numpy", model).bottlenecks(images)
+    found = numbers(head, start.params, start.slots, x, one_hot(start.batch.classes, model.classes))
+    theirs, without = _held(head, found, engine)
+    wide = exact(head, found, x.astype(np.float64)) if precision == "float64" else {}
+    looked, maps = bottleneck_stage(base, images[SAMPLE : SAMPLE + 1], engine, exact=bool(wide))
+    if without is not None:
+        looked = replace(looked, checks=())
+    walked = stages(Step(head, start.batch, found, theirs, wide), batch=batch)
+    return Explanation(
+        printable(name), _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
+        (float(found["L"]), float(found["L'"])), (image_stage(model, start.batch, SAMPLE), looked, *walked),
+        tuple(maps), engine, without, _roundings(head, found, wide) if wide else (),
+    )  # fmt: skip
+
+
+def _held(head: Head, found: Numbers, engine: str) -> tuple[Mapping[str, Held], str | None]:
+    try:
+        return held(head, found, engine), None
+    except MissingExtraError as e:
+        return {}, str(e)
+
+
+def _roundings(head: Head, found: Numbers, wide: Numbers) -> tuple[Rounding, ...]:
+    """Where rounding enters, in the order of the step."""
+    alone = held(head, found, ORACLE)
+    told = []
+    for letter, ours in alone.items():
+        size = largest(np.asarray(ours.value)) or 1.0
+        mine = np.asarray(found[letter], np.float64)
+        own, every = (largest(np.reshape(other, mine.shape) - mine) / size for other in (ours.value, wide[letter]))
+        told.append(Rounding(letter, own, every))
+    return tuple(told)
+
+
+def _told(head: Head) -> str:
+    decay = "" if head.l2 is None else f", L2 {short(head.l2)}"
+    kind = "Adam" if isinstance(head.rule, Adam) else "SGD"
+    return f"{kind}, learning rate {short(head.rule.learning_rate)}{decay}"

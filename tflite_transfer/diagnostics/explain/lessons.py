@@ -1,0 +1,205 @@
+"""The formulas of a training step, where they come from, and where to read them up. Letters as in reference/head.py.
+
+i example, j feature, c and k classes; a prime is a value after the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tflite_transfer.diagnostics.explain.stage import Lesson, Reference
+from tflite_transfer.diagnostics.page.formula import (
+    Math,
+    call,
+    fraction,
+    group,
+    hat,
+    new,
+    of,
+    power,
+    root,
+    row,
+    symbol,
+    total,
+)
+
+PRML = "https://www.microsoft.com/en-us/research/uploads/prod/2006/01/Bishop-Pattern-Recognition-and-Machine-Learning-2006.pdf"
+DEEP = "https://www.deeplearningbook.org/contents"
+
+X, W, B, Z, P, Y, L, D = (symbol(letter) for letter in "xWbzpyLd")
+A, U, LOW, HIGH = symbol("a"), symbol("u"), symbol("lo"), symbol("hi")
+ETA, LAMBDA, EPS = symbol("η"), symbol("λ"), symbol("ε")
+BETA1, BETA2 = symbol("β", "1"), symbol("β", "2")
+M, V, G, STEP = (symbol(letter) for letter in "mvgt")
+GW, GB = of(G, W), of(G, B)
+
+
+IMAGE = Lesson(
+    "The image becomes numbers",
+    "The middle of the photo, resized to what the base takes, in the range of numbers that it was trained on.",
+    (row(A, "=", LOW, "+", group(HIGH, "−", LOW), "·", fraction(U, "255")),),
+    (
+        "A byte u from 0 to 255 is a share u/255 of full brightness.",
+        "The line through (0, lo) and (255, hi) puts it where the base's own training data were.",
+    ),
+    Reference("LiteRT metadata: normalization", "https://ai.google.dev/edge/litert/models/metadata"),
+)
+
+BOTTLENECK = Lesson(
+    "The base turns the image into features",
+    "A network that was trained on millions of other photos; here it only looks.",
+    (row(X, "=", call("base", A)),),
+    (
+        "Its weights are constants of the file, so that no derivative with respect to them is ever asked for.",
+        "So x is computed once for an image and kept: training then moves a last layer, and nothing else.",
+    ),
+    Reference("Donahue et al., DeCAF (2013)", "https://arxiv.org/abs/1310.1531"),
+)
+
+LOGITS = Lesson(
+    "A score for each class",
+    "Each class weighs the features by its own column of W; b is what it has without any.",
+    (row(symbol("z", "c"), "=", total("j", row(symbol("x", "j"), symbol("W", "jc"))), "+", symbol("b", "c")),),
+    (
+        "Suppose that the log-odds of two classes are linear in the features.",
+        "Then log(p_a / p_b) = z_a − z_b with such a z: the scores are log-probabilities up to a constant.",
+    ),
+    Reference("Bishop, Pattern Recognition and Machine Learning, eq. 4.105", PRML),
+)
+
+_ZM = row(symbol("z", "c"), "−", symbol("m"))
+_ZK = row(symbol("z", "k"), "−", symbol("m"))
+SOFTMAX = Lesson(
+    "Scores become probabilities",
+    "Positive numbers that sum to 1, in the order of the scores.",
+    (
+        row(
+            symbol("p", "c"),
+            "=",
+            fraction(call("exp", _ZM), total("k", call("exp", _ZK))),
+            ",",
+            symbol("m"),
+            "=",
+            Math("<munder><mi>max</mi><mi>k</mi></munder>", "max_k"),
+            symbol("z", "k"),
+        ),
+    ),
+    (
+        "exp makes odds of differences of log-odds, and the sum makes shares of odds.",
+        "m cancels: exp(z − m) / Σ exp(z − m) = exp(z) / Σ exp(z). With the largest score as m no exp overflows.",
+    ),
+    Reference("Bishop, eq. 4.104; Goodfellow et al., section 4.1", f"{DEEP}/numerical.html"),
+)
+
+_LOGLIKE = total("c", row(symbol("y", "ic"), call("log", symbol("p", "ic"))))
+_CE = row("−", fraction("1", "B"), total("i", _LOGLIKE))
+CROSS_ENTROPY = Lesson(
+    "How wrong that is",
+    "The loss: how surprised the model is by the true classes, in nats. ln C for one that knows nothing.",
+    (row(L, "=", _CE),),
+    (
+        "The labels' likelihood is the product of the true classes' probabilities; L is −log of it, as a mean.",
+        "log p is taken as z − m − log Σ exp(z − m): log(softmax(z)) would be −∞ where a p underflows to 0.",
+    ),
+    Reference("Bishop, eq. 4.108", PRML),
+)
+PENALTY = row(L, "=", _CE, "+", LAMBDA, total("jc", symbol("w", "jc", "2")))
+
+DLOGITS = Lesson(
+    "Which way the scores should move",
+    "Too much probability is an error above 0, too little one below: that is all that the loss says about the scores.",
+    (
+        row(
+            symbol("d", "ic"),
+            "=",
+            fraction(row("∂", L), row("∂", symbol("z", "ic"))),
+            "=",
+            fraction(row(symbol("p", "ic"), "−", symbol("y", "ic")), "B"),
+        ),
+    ),
+    (
+        "∂ log p_k / ∂z_c = [k = c] − p_c, so that −Σ_k y_k ([k = c] − p_c) = p_c Σ_k y_k − y_c.",
+        "Labels sum to 1: p_c − y_c is left. The mean over the batch divides it by B.",
+    ),
+    Reference("Bishop, eq. 4.109", PRML),
+)
+
+GRADIENTS = Lesson(
+    "Which way the weights should move",
+    "The error of a score, times what the weight had multiplied: a feature that was 0 has no say.",
+    (row(GW, "=", power(X, "T"), D, ",", GB, "=", total("i", symbol("d", "i"))),),
+    (
+        "z_ic = Σ_j x_ij W_jc + b_c, so ∂z_ic/∂W_jc = x_ij and ∂z_ic/∂b_c = 1.",
+        "The chain rule sums over the examples: ∂L/∂W_jc = Σ_i x_ij d_ic, and ∂L/∂b_c = Σ_i d_ic.",
+    ),
+    Reference("Goodfellow et al., Deep Learning, section 6.5", f"{DEEP}/mlp.html"),
+)
+DECAYED = row(
+    GW, "=", power(X, "T"), D, "+", "2", LAMBDA, W, ",", GB, "=", total("i", symbol("d", "i"))
+)  # fmt: skip
+
+SGD = Lesson(
+    "The step: gradient descent",
+    "Every number moves against its gradient, by the learning rate times it.",
+    (row(new(symbol("w")), "=", symbol("w"), "−", ETA, G),),
+    (
+        "For a small η, L(w − η g) ≈ L(w) − η |g|²: no direction of that length lowers the loss more.",
+        "There is no momentum and no state: two steps from the same place are the same.",
+    ),
+    Reference("Robbins and Monro, A Stochastic Approximation Method (1951)", "https://doi.org/10.1214/aoms/1177729586"),
+)
+
+ADAM = Lesson(
+    "The step: Adam",
+    "Running means of the gradient and of its square; their ratio says how far to go, in learning rates.",
+    (
+        row(new(M), "=", BETA1, M, "+", group("1", "−", BETA1), G),
+        row(new(V), "=", BETA2, V, "+", group("1", "−", BETA2), power(G, "2")),
+        row(
+            hat("m"),
+            "=",
+            fraction(new(M), row("1", "−", symbol("β", "1", STEP))),
+            ",",
+            hat("v"),
+            "=",
+            fraction(new(V), row("1", "−", symbol("β", "2", STEP))),
+        ),
+        row(new(symbol("w")), "=", symbol("w"), "−", ETA, fraction(hat("m"), row(root(hat("v")), "+", EPS))),
+    ),
+    (
+        "Means that begin at 0 are too small: E[m'] = E[g] (1 − β₁ᵗ). So m' is divided by 1 − β₁ᵗ, and v' likewise.",
+        "At t = 1 this is η g / (|g| + ε): every number moves by η, whatever the size of its gradient.",
+    ),
+    Reference("Kingma and Ba, Adam (2014), algorithm 1", "https://arxiv.org/abs/1412.6980"),
+)
+
+AFTER = Lesson(
+    "The same batch once more",
+    "The loss after the step, beside what the gradient alone had promised.",
+    (
+        row(
+            symbol("Δ"), L, "≈", total("w", row(symbol("g", "w"), group(new(symbol("w")), "−", symbol("w")))),
+        ),
+    ),
+    (
+        "Taylor: L(w') = L(w) + g · (w' − w) + terms of the second order in the step.",
+        "What is left between the two is the curvature of the loss: the longer the step, the more of it.",
+    ),
+    Reference("Goodfellow et al., Deep Learning, section 4.3", f"{DEEP}/numerical.html"),
+)  # fmt: skip
+
+MEAN = Lesson(
+    "The batch's gradient is the mean of its samples'",
+    "Each sample alone has a gradient of its own; the step follows what they have in common.",
+    (row(G, "=", fraction("1", "B"), total("i", symbol("g", above=group("i")))),),
+    (
+        "L is a mean over examples, and a derivative of a mean is the mean of the derivatives.",
+        "An L2 term is the same in every sample's gradient, and so in their mean.",
+    ),
+    Reference("Goodfellow et al., Deep Learning, section 5.9", f"{DEEP}/ml.html"),
+)
+
+LESSONS: Mapping[str, Lesson] = {
+    "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
+    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "adam": ADAM, "after": AFTER, "batch": MEAN,
+}  # fmt: skip

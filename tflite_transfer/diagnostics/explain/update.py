@@ -1,0 +1,123 @@
+"""The stages of the update itself, and of what came of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflite_transfer.diagnostics.explain.lessons import B as BIAS
+from tflite_transfer.diagnostics.explain.lessons import G, L, M, P, V, W, Z
+from tflite_transfer.diagnostics.explain.numbers import PARAMETERS
+from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
+from tflite_transfer.diagnostics.explain.step import LETTERS, Step, told_stage
+from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
+from tflite_transfer.diagnostics.page.numbers import short
+from tflite_transfer.reference import head as definition
+from tflite_transfer.reference import optimizers
+from tflite_transfer.reference.optimizers import Adam
+
+ETA, T = symbol("η"), symbol("t")
+
+
+def sgd_stage(s: Step) -> Stage:
+    """Plain gradient descent."""
+    rate = s.head.rule.learning_rate
+    symbols = (
+        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(G, "its gradient", "the same"),
+        Symbol(ETA, "the learning rate", short(rate)),
+    )
+    values = [_move(s, "W")]
+    for name in PARAMETERS:
+        values.append(s.whole(new(LETTERS[name]), "after the step"))
+    values.append(_one_weight(s))
+    return told_stage("sgd", symbols, tuple(values), (optimizers.sgd,), s.checks(new(W), new(BIAS)))
+
+
+def adam_stage(s: Step) -> Stage:
+    """Both means, without their bias, and the move."""
+    rule = s.head.rule
+    assert isinstance(rule, Adam)
+    t = float(s.found["t'"])
+    c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
+    symbols = (
+        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(M, "running mean of its gradient", "the same"),
+        Symbol(V, "running mean of the gradient's square", "the same"),
+        Symbol(T, "which step this is", short(t)),
+        Symbol(ETA, "the learning rate", short(rule.learning_rate)),
+        Symbol(symbol("β", "1"), f"1 − β₁ᵗ is {short(c1)}", short(rule.beta1)),
+        Symbol(symbol("β", "2"), f"1 − β₂ᵗ is {short(c2)}", short(rule.beta2)),
+        Symbol(symbol("ε"), "keeps the quotient finite", short(rule.epsilon)),
+    )
+    told = ((M, "mean of gradients"), (V, "mean of squares"))
+    hats = (("m", "the mean without its bias"), ("v", "the square's mean without its bias"))
+    values = [_one_weight(s)]
+    for name in PARAMETERS:
+        letter = LETTERS[name]
+        values += [s.whole(new(of(kind, letter)), meaning) for kind, meaning in told]
+        values += [s.whole(of(hat(kind), letter), meaning) for kind, meaning in hats]
+        values += [_move(s, name), s.whole(new(letter), "after the step")]
+    letters = [
+        new(W),
+        new(BIAS),
+        *(new(of(k, n)) for k in (M, V) for n in (W, BIAS)),
+        *(of(hat(k), n) for k in "mv" for n in (W, BIAS)),
+    ]
+    return told_stage(
+        "adam", symbols, tuple(values), (optimizers.bias_corrections, optimizers.adam), s.checks(*letters)
+    )
+
+
+def _move(s: Step, name: str) -> Value:
+    letter = LETTERS[name]
+    columns = s.batch.class_names
+    return Value(
+        row(new(letter), "−", letter), "how far it moved", s.found[f"{name}'"] - s.found[name], columns=columns
+    )
+
+
+def _one_weight(s: Step) -> Value:
+    """The weight with the largest gradient, from its old value to its new one."""
+    at = tuple(int(i) for i in np.unravel_index(np.abs(s.found["g_W"]).argmax(), s.found["g_W"].shape))
+    path = {
+        "w": "W",
+        "g": "g_W",
+        "m": "m_W",
+        "v": "v_W",
+        "m'": "m_W'",
+        "v'": "v_W'",
+        "m̂": "m̂_W",
+        "v̂": "v̂_W",
+        "w'": "W'",
+    }
+    shown = {letter: float(s.found[key][at]) for letter, key in path.items() if key in s.found}
+    exact = [float(np.asarray(s.exact[path[k]])[at]) if path[k] in s.exact else v for k, v in shown.items()]
+    where = (
+        f"one weight all the way: feature {at[0]} for {s.batch.class_names[at[1]]}, the one with the largest gradient"
+    )
+    return Value(
+        symbol("W", f"{at[0]},{at[1]}"), where, np.array(list(shown.values()), np.float32), (), tuple(shown),
+        np.array(exact) if s.exact else None, "path",
+    )  # fmt: skip
+
+
+def after_stage(s: Step) -> Stage:
+    """The same batch with the new parameters."""
+    moves = {k: s.found[f"{k}'"].astype(np.float64) - s.found[k] for k in PARAMETERS}
+    promised = float(sum((s.found[f"g_{k}"] * moves[k]).sum() for k in PARAMETERS))
+    change = float(s.found["L'"]) - float(s.found["L"])
+    symbols = (
+        Symbol(row(symbol("Δ"), L), "what the gradient promised", short(promised)),
+        Symbol(row(new(L), "−", L), "what came of it", short(change)),
+        Symbol(L, "the loss before", short(float(s.found["L"]), 6)),
+        Symbol(new(L), "the loss after", short(float(s.found["L'"]), 6)),
+    )
+    values = (
+        s.of_sample(new(Z), "this sample's scores after the step"),
+        s.of_sample(P, "its probabilities before"),
+        s.of_sample(new(P), "and after"),
+    )
+    note = ""
+    if change > 0:
+        note = "The loss of this batch went up: the step was too long for the curvature that it met."
+    return told_stage("after", symbols, values, (definition.predict, definition.cross_entropy), (), note)
