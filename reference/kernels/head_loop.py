@@ -20,7 +20,6 @@ C      F       B     here    BLAS
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,25 +73,15 @@ class Room(NamedTuple):
     places: Array  # where in it each example begins
 
 
-def room(examples: int, rows: int, classes: int, features: int) -> Room:
+def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
     """For batches of so many examples, which ``rows`` fill up to whole tiles."""
     width = min(SLICE, -(-features // STEP) * STEP)
     whole = -(-classes // TILE) * TILE  # classes
-    sizes = whole * rows, whole, TILE * width, classes, examples * (width if classes > PACKED else STEP)
-    d, p, g, g_bs, panel = _aligned(sizes)
-    p[:] = 0
+    panel = np.empty(examples * (width if classes > PACKED else STEP), np.float32)
     packed = panel.view()
     packed.flags.writeable = False
-    return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP)
-
-
-def _aligned(sizes: Sequence[int]) -> list[Array]:
-    """Float32 arrays that begin with a cache line each."""
-    line = 64 // 4
-    ends = np.add.accumulate([-(-size // line) * line for size in sizes])
-    memory = np.empty(ends[-1] + line, np.float32)
-    first = -memory.ctypes.data % 64 // 4
-    return [memory[first + end - -(-size // line) * line :][:size] for size, end in zip(sizes, ends, strict=True)]
+    d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
+    return Room(d, np.zeros(whole, np.float32), g, g_bs, panel, packed, np.arange(examples) * STEP)
 
 
 @kernel()
@@ -101,16 +90,19 @@ def train(
     labels: Array,
     starts: Array,
     head: Head,
-    slots: AdamSlots | None,
+    slots: Any,
     rule: Scalars,
     l2: np.float32,
     divisor: np.float32,
     room: Room,
     losses: Array,
 ) -> None:
-    """All the steps. ``starts``: where in x each example of each batch begins; past a batch's last one, it again."""
+    """All the steps. ``starts``: where in x each example of each batch begins; past a batch's last one, it again.
+
+    ``slots``: AdamSlots, or None for SGD. Numba knows a tuple's length, and compiles the rule's branches alone.
+    """
     steps, examples = labels.shape
-    features = x.size if head.wt.size == 0 else head.wt.size // head.bs.size
+    features = head.wt.size // head.bs.size
     corrections = np.float32(1), np.float32(1)
     nothing = NOTHING
     if len(rule) > 1 and rule[-1] < LEAST_EPSILON:
@@ -189,7 +181,7 @@ def _update_weights(
     examples: int,
     coming: Array,
     head: Head,
-    slots: AdamSlots | None,
+    slots: Any,
     rule: Scalars,
     corrections: Scalars,
     l2: np.float32,
@@ -206,7 +198,9 @@ def _update_weights(
         for c in range(0, classes, TILE):
             errors = c * rows.size
             gradient(x, rows, examples, ONE, coming, room.d, errors, lo, rest, g, ZERO)
-            gradient(room.packed, room.places, examples, examples, room.places, room.d, errors, ZERO, hi - rest, g, rest - lo)
+            gradient(
+                room.packed, room.places, examples, examples, room.places, room.d, errors, ZERO, hi - rest, g, rest - lo
+            )
             for n in range(min(TILE, classes - c)):
                 at = (c + n) * features + lo
                 to = at + hi - lo

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.compile import part
+from tflite_transfer.reference.kernels.compile import kernel
 
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
 
 
-@part()
+@kernel()
 def sgd(w: Array, g: Array, rule: Scalars) -> None:
     """``w <- w - rate g``, in place. (n,), (n,), (rate,)."""
     for f in range(w.size):
         w[f] = w[f] - rule[0] * g[f]
 
 
-@part()
+@kernel()
 def adam(w: Array, g: Array, m: Array, v: Array, rule: Scalars, corrections: Scalars) -> None:
     """One step of Adam that changes w, m and v in place. (n,) each; ``rule`` is the fields of an ``Adam`` in order."""
     rate, beta1, beta2, complement1, complement2, epsilon = rule
@@ -35,7 +35,7 @@ def adam(w: Array, g: Array, m: Array, v: Array, rule: Scalars, corrections: Sca
         w[f] = w[f] - rate * (m[f] / correction1) / (math.sqrt(v[f] / correction2) + epsilon)
 
 
-@part()
+@kernel()
 def bias_corrections(rule: Scalars, step: np.float32) -> tuple[np.float32, np.float32]:
     """``reference.optimizers.bias_corrections``."""
     t = float(step) + 1.0
