@@ -13,6 +13,7 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Backend, Tree
 from tflite_transfer.reference.tflite.errors import ShapeError
 from tflite_transfer.reference.tflite.trainable import Trainable
+from tflite_transfer.samples import Samples
 from tflite_transfer.state import Position, State
 from tflite_transfer.training import Pace, epoch_batches
 
@@ -74,27 +75,29 @@ class Learner:
         with self._updating:
             self._now = state
 
-    def train_epoch(self, samples: Callable[[], tuple[Array, Array]], stop: Callable[[], bool]) -> float | None:
+    def train_epoch(self, samples: Callable[[], Samples], stop: Callable[[], bool]) -> float | None:
         """Train to the end of an epoch: its mean loss, or None where ``stop`` ended it between two chunks.
 
-        ``samples`` gives bottlenecks (N, F) and class numbers (N,). Each chunk goes on from where the learner stands
-        by then, so that an epoch that was stopped, saved or restored is finished and not repeated.
+        Each chunk goes on from where the learner stands by then, so that an epoch that was stopped, saved or restored
+        is finished and not repeated.
         """
-        bottlenecks, classes = samples()
+        found = samples()
         loss = None
         while loss is None and not stop():
-            loss = self._train(bottlenecks, classes)
+            loss = self._train(found)
         return loss
 
-    def _train(self, bottlenecks: Array, classes: Array) -> float | None:
+    def _train(self, samples: Samples) -> float | None:
         """A chunk of steps; the epoch's mean loss if they were its last ones."""
         started = time.perf_counter()
         with self._updating:
             now = self._now
-            at = now.position.among(len(bottlenecks))
+            at = now.position.among(len(samples.numbers))
             batches = self._batches(now.seed, at)
-            chunk = batches[at.done : at.done + self._pace.steps]
-            steps = self._backend.train(now.params, now.slots, bottlenecks, classes, chunk)
+            end = at.done + self._pace.steps
+            chunk = samples.numbers[batches[at.done : end]]
+            samples.fetch(samples.numbers[batches[end : end + self._pace.steps]])  # read while this one is computed
+            steps = self._backend.train(now.params, now.slots, samples.bottlenecks, samples.classes, chunk)
             at = at.after(steps.losses)
             over = at.done == len(batches)
             position = Position(at.epoch + 1) if over else at

@@ -32,7 +32,9 @@ from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections,
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
 
-ZERO, ONE = np.int64(0), np.int64(1)  # numba would compile ``gradient`` once more for a Python 1, which it knows
+# Numba would compile ``gradient`` once more for Python's 0 and 1, whose values it knows.
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
 AHEAD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
 # Errors below this count as 0. Their products are denormal numbers, which are slow: with logits 90 apart a step took
 # up to 7,400 us instead of 600. A weight would move by 1e-30 of the rate, by Adam with epsilon 1e-8 by 1e-22.
