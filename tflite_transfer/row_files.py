@@ -6,6 +6,7 @@ by a process that was killed or on a full disk, is cut off.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -111,9 +112,12 @@ class RowFiles:
         there = (len(content) - len(header)) // _RECORD.size
         count = max(min(there, os.fstat(self._rows.fileno()).st_size // self._row_bytes), 0)
         names, wrong = list[bytes](), max(there - count, 0)
-        for name, check, own in _RECORD.iter_unpack(content[len(header) : len(header) + count * _RECORD.size]):
+        records = _RECORD.iter_unpack(content[len(header) : len(header) + count * _RECORD.size])
+        for number, (name, check, own) in enumerate(records):
             right = own == _check(name, check)
-            wrong += not right
+            if not right:
+                wrong += 1
+                self._write_record(number, _NOBODY, 0)
             names.append(name if right else _NOBODY)
             self._checks.append(check)
         if wrong:
@@ -135,14 +139,16 @@ def _check(name: bytes, check: int) -> int:
 
 def _opened(folder: Path, index: Path) -> tuple[FileIO, FileIO]:
     """The index, which is locked until it is closed, and the rows."""
-    try:
-        folder.mkdir(exist_ok=True)
-        files = _made(index), _made(index.with_suffix(".rows"))
-        if not _locked(files[0]):
-            raise CacheError(f"the cache {folder} is in use: wait for the other training, or give another folder.")
-    except OSError as e:
-        raise OptionError(f"cache_dir {folder} must be a folder that can be written: {e.strerror}.") from e
-    return files
+    with contextlib.ExitStack() as failed:
+        try:
+            folder.mkdir(exist_ok=True)
+            files = tuple(failed.enter_context(_made(path)) for path in (index, index.with_suffix(".rows")))
+            if not _locked(files[0]):
+                raise CacheError(f"the cache {folder} is in use: wait for the other training, or give another folder.")
+        except OSError as e:
+            raise OptionError(f"cache_dir {folder} must be a folder that can be written: {e.strerror}.") from e
+        failed.pop_all()
+    return files[0], files[1]
 
 
 def _made(path: Path) -> FileIO:
