@@ -148,7 +148,7 @@ TABLE: list[Any] = [
     (f"{TRAIN} --cache_dir good.png", USAGE, "cache_dir good.png must be a folder that can be written: File exists"),
     (f"{TRAIN} --cache_dir gone/a", USAGE, "cache_dir gone/a must be a folder that can be written: No such file"),
     (f"{TRAIN} --cache_dir /proc/a", USAGE, "cache_dir /proc/a must be a folder that can be written"),
-    (f"{TRAIN} --cache_dir kept", FAILED, r"kept/[0-9a-f]{32}\.index is damaged, or no index of bottlenecks: delete it"),
+    (f"{TRAIN} --cache_dir kept", FAILED, r"kept/[0-9a-f]{32}\.index is damaged, or no index of bottlenecks"),
     ("evaluate model photos --cache_dir kept", FAILED, r"\.index is damaged, or no index of bottlenecks: delete it"),
     # options
     (f"{TRAIN} --backend torch", USAGE, "the backend must be one of numpy, tflite, but is 'torch'"),
