@@ -20,7 +20,7 @@ from bench.start import run
 from tests.cases import Head
 from tflite_transfer.converter.training.optimizers import Adam
 
-# ``told(work)`` prints the bytes that ``work`` added at the most, looked at every 2 ms, and the whole process's peak: of
+# ``told(work)`` prints the bytes that ``work`` added at the most, looked at every 2 ms, and the peak of the process: of
 # its own memory, and with the files that it has mapped.
 WATCHED = """
 import sys
