@@ -17,6 +17,8 @@ from tflite_transfer.samples import Samples
 from tflite_transfer.state import Position, State
 from tflite_transfer.training import Pace, epoch_batches
 
+AHEAD = 2**27  # bytes of samples that are read before they are needed: 26 steps of 20 x 62,720 features
+
 
 class Learner:
     """Parameters, optimizer slots and position of one model. One thread trains; threads may call all other methods.
@@ -30,6 +32,7 @@ class Learner:
         self._backend, self._bundle = backend, bundle
         self._pace = Pace()
         self._order: tuple[tuple[int, int, int], Array] = (0, 0, 0), np.empty((0, 0), np.int64)
+        self._asked = 0  # the first of its batches that nobody was told to read
         self._updating = threading.Lock()  # held from reading the present state to publishing the next: a chunk at most
         self._now = self._begin(seed)
 
@@ -96,7 +99,7 @@ class Learner:
             batches = self._batches(now.seed, at)
             end = at.done + self._pace.steps
             chunk = samples.numbers[batches[at.done : end]]
-            samples.fetch(samples.numbers[batches[end : end + self._pace.steps]])  # read while this one is computed
+            self._fetch(samples, batches, end)
             steps = self._backend.train(now.params, now.slots, samples.bottlenecks, samples.classes, chunk)
             at = at.after(steps.losses)
             over = at.done == len(batches)
@@ -109,8 +112,14 @@ class Learner:
         """The epoch's batches, drawn once and not for each chunk."""
         key = (seed, at.epoch, at.samples)
         if self._order[0] != key or not len(self._order[1]):
-            self._order = key, epoch_batches(*key, self._bundle.batch)
+            self._order, self._asked = (key, epoch_batches(*key, self._bundle.batch)), 0
         return self._order[1]
+
+    def _fetch(self, samples: Samples, batches: Array, begin: int) -> None:
+        """Have the batches after a chunk read while it is computed, each once."""
+        end = begin + max(1, AHEAD // (4 * self._bundle.features * self._bundle.batch))
+        samples.fetch(samples.numbers[batches[max(begin, self._asked) : end]])
+        self._asked = end
 
 
 def _floats(name: str, value: Any) -> Array:
