@@ -119,9 +119,7 @@ def _litert(setting: Setting) -> Values:  # noqa: ARG001
 def _case(head: Head, samples: int, *, on_disk: bool = False) -> Case:
     """On disk the whole process is its own memory: the system takes the cache's pages away when it needs them."""
     goals = [Goal("within", "growth", ("allowed",), 1.0), Goal("at most", "the whole process", number=2e9)]
-    name = (
-        f"memory: training on {samples:,} samples of {head.features:,} cached {'on disk' if on_disk else 'in memory'}"
-    )
+    name = f"memory: training on {samples:,} cached samples of {head.features:,}{', on disk' if on_disk else ''}"
     return Case(name, partial(_cached, head, samples, on_disk), tuple(goals), unit="bytes", full=True)
 
 
