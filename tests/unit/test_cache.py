@@ -144,7 +144,7 @@ def test_the_next_batches_are_asked_for_while_a_chunk_computes(
     asked = [e for e in events if isinstance(e, list)]
     done = [rows for _, rows in (e for e in events if isinstance(e, tuple))]
     assert len(done[0]) == 5  # the first chunk is one step
-    assert asked[0] == [row for rows in done[1:] for row in rows][:10]  # the rest of its epoch
+    assert asked[0] == [row for rows in done for row in rows][:15]  # it, and the rest of its epoch
     assert not asked[1]
     assert events.index(asked[0]) < events.index(("train", done[0]))
 
