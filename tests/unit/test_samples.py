@@ -1,5 +1,6 @@
 """Samples: the order in which they were added stands, whatever order the bottlenecks come in."""
 
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +70,19 @@ def test_snapshots_do_not_change_while_the_store_grows() -> None:
     for count, found in enumerate(taken, 1):
         np.testing.assert_array_equal(in_order(found), [row(p) for p in range(count)])
         assert found.classes.tolist() == list(range(count))
+
+
+def test_rows_for_which_nothing_could_be_reserved_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ``ulimit -v`` what is reserved counts as if it were used."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**40, 2**40))
+    rows = MemoryRows(2)
+    assert not len(rows._rows)
+    taken = []
+    for place in range(200):
+        assert rows.take(np.zeros(0), lambda place=place: row(place)) == place
+        taken.append(rows.all())
+    for count, found in enumerate(taken, 1):
+        np.testing.assert_array_equal(found, [row(p) for p in range(count)])
 
 
 def test_a_place_is_resolved_once() -> None:
