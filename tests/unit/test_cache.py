@@ -226,7 +226,9 @@ def test_files_that_were_cut_short(end: str, kept: Callable[[], RowFiles], tmp_p
         assert number == whole
 
 
-def test_a_full_disk_leaves_what_was_kept(kept: Callable[[], RowFiles], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_what_was_kept(
+    kept: Callable[[], RowFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = kept()
     plain = row_files._write
     for calls in (1, 2):  # the row, the record
@@ -243,6 +245,7 @@ def test_a_full_disk_leaves_what_was_kept(kept: Callable[[], RowFiles], monkeypa
             files.append(b"\x09" * 32, np.full(5, 9.5, np.float32))
         monkeypatch.undo()
         check(files, 3)
+        assert {e: (tmp_path / "cache" / f"kept.{e}").stat().st_size for e in SIZES} == SIZES
     assert files.append(b"\x09" * 32, np.full(5, 9.5, np.float32)) == 3
     check(files := kept(), 4)
     assert len(files.names) == 4
