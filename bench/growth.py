@@ -15,6 +15,7 @@ from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array
 from tflite_transfer.converter.training.optimizers import SGD
 from tflite_transfer.learner import Learner
+from tflite_transfer.samples import Samples
 
 HEAD = Head("sgd", None, 4, 1_280, 20)
 NUMBERS = (1_000, 10_000, 100_000, 1_000_000)
@@ -45,8 +46,10 @@ def _epoch(backend: str, x: Array, classes: Array) -> Clock:
     files = HEAD.bundle(SGD(1e-4))
     learner = Learner(open_backend(backend, files, 1), files, 0)
 
+    samples = Samples(x, classes, np.arange(len(x)), lambda _: None)
+
     def epoch() -> float | None:
-        return learner.train_epoch(lambda: (x, classes), lambda: False)
+        return learner.train_epoch(lambda: samples, lambda: False)
 
     first, second = epoch(), epoch()
     assert first is not None

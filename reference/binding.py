@@ -9,11 +9,8 @@ from functools import cache
 from typing import Any
 
 from tflite_transfer.reference.constants import NARROW
-from tflite_transfer.reference.flex.node import node_attributes
-from tflite_transfer.reference.flex.table import FLEX
 from tflite_transfer.reference.kernels.table import FAST, FAST_QUANTIZED
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
-from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite.enums import ACTIVATIONS as ACTIVATION_NAMES
 from tflite_transfer.reference.tflite.enums import PADDINGS
@@ -26,10 +23,20 @@ _BOUNDS = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 
 
 
 def kernel_of(graph: Subgraph, operator: Operator, *, jit: bool = False) -> Kernel:
-    """The function; with ``jit`` a compiled one, if there is any. Raises KeyError."""
+    """The function; with ``jit`` a compiled one, if there is any. Raises KeyError.
+
+    Two of the tables take 60 ms to import, and most files need neither.
+    """
     if operator.opcode == "CUSTOM":
+        from tflite_transfer.reference.flex.table import FLEX
+
         return FLEX[operator.name]
-    fast, plain = (FAST_QUANTIZED, QUANTIZED) if is_quantised(graph, operator) else (FAST, TABLE)
+    if is_quantised(graph, operator):
+        from tflite_transfer.reference.ops.quantized.table import QUANTIZED
+
+        fast, plain = FAST_QUANTIZED, QUANTIZED
+    else:
+        fast, plain = FAST, TABLE
     return (fast.get(operator.opcode) if jit else None) or plain[operator.opcode]
 
 
@@ -75,6 +82,8 @@ def options_of(graph: Subgraph, operator: Operator, kernel: Kernel, place: tuple
 
 def attributes(operator: Operator) -> dict[str, Any]:
     """The attributes of the TensorFlow node in a Flex operator. Raises ValueError."""
+    from tflite_transfer.reference.flex.node import node_attributes
+
     return node_attributes(bytes(operator.extra.get("custom_options", b"")))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tflite_transfer.reference.binding import activation_name, attributes, is_narrow, kernel_of, parameters
-from tflite_transfer.reference.flex.table import TEXTS
 from tflite_transfer.reference.ops.elementwise import ACTIVATIONS
 from tflite_transfer.reference.ops.table import HOLDERS, INT4_MOVES, TABLE
 from tflite_transfer.reference.tflite.graph import DTYPES, Operator, Subgraph, Tensor
@@ -65,8 +64,10 @@ def _held(operator: Operator, tensor: Tensor, *, made: bool) -> bool:
     """May the operator take, or give, a tensor of that type?"""
     if tensor.type == "INT4" and made:
         return operator.opcode in INT4_MOVES
-    if tensor.type == "STRING" and operator.name in TEXTS:
-        return True
+    if tensor.type == "STRING" and operator.opcode == "CUSTOM":
+        from tflite_transfer.reference.flex.table import TEXTS
+
+        return operator.name in TEXTS
     return tensor.type in DTYPES or operator.opcode in HOLDERS.get(tensor.type, ())
 
 

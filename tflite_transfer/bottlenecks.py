@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
+
+import numpy as np
 
 from tflite_transfer.backends.base import Array, Backend
+from tflite_transfer.cache import BottleneckCache
 from tflite_transfer.images import ImageLike, keep, load_each, to_range, unreadable
 from tflite_transfer.pool import Pool
 from tflite_transfer.reference.tflite.errors import ImageError, OptionError
 from tflite_transfer.reference.tflite.trainable import Trainable
+from tflite_transfer.rows import Rows
 
 MOST_THREADS = 1024
 PART = 16  # images that go through the base together: more gave no speed, and takes memory
@@ -37,15 +42,16 @@ class Bottlenecks:
         """Whether the caller runs on one of the pool's threads: in a sample's callback."""
         return threading.get_ident() in self._own
 
-    def submit(self, image: ImageLike, resolve: Callable[[Array | Exception | None], None]) -> Future[None]:
-        """Compute one later. ``resolve`` gets it, or what is wrong with the image, or None if it was given up."""
+    def submit(self, image: ImageLike, rows: Rows, resolve: Callable[[int | Exception | None], None]) -> Future[None]:
+        """Compute one later, into a row of ``rows``.
+
+        ``resolve`` gets its number, or what is wrong with the image, or None if it was given up.
+        """
 
         def compute() -> None:
-            found: Array | Exception | None = None
+            found: int | Exception | None = None
             try:
-                (found,) = self._compute([kept])
-                if isinstance(found, ImageError):
-                    raise found
+                found = rows.take(kept, partial(self._one, kept))
             except Exception as e:
                 found = e
                 raise
@@ -63,13 +69,17 @@ class Bottlenecks:
         future.add_done_callback(lambda f: resolve(None) if f.cancelled() else None)
         return future
 
-    def by_parts(self, images: Sequence[ImageLike]) -> Iterator[Array]:
-        """Bottlenecks (B, F) of ``PART`` images at a time. Raises ImageError that names all that cannot be read."""
+    def by_parts(self, images: Sequence[ImageLike], cache: BottleneckCache | None = None) -> Iterator[Array]:
+        """Bottlenecks (B, F) of ``PART`` images at a time, from the cache or into it where there is one.
+
+        Raises ImageError that names all that cannot be read.
+        """
+        compute = self._compute if cache is None else partial(self._looked_up, cache)
         parts = [images[i : i + PART] for i in range(0, len(images), PART)]
         # One part does not wait behind the pool's new samples, and a thread of the pool's cannot wait for itself.
         run = map if len(parts) < 2 or self.is_here else self._pool.map
         errors: list[ImageError] = []
-        for found in run(self._compute, parts):
+        for found in run(compute, parts):
             if isinstance(found, list):
                 errors += found
             elif not errors:
@@ -81,6 +91,23 @@ class Bottlenecks:
         height, width, depth = self._bundle.image_shape
         pixels, errors = load_each(images, (height, width, depth))
         return errors or self._backend.bottlenecks(to_range(pixels, self._bundle.input_range))
+
+    def _one(self, image: ImageLike) -> Array:
+        """(F,). Raises ImageError."""
+        (found,) = self._compute([image])
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def _looked_up(self, cache: BottleneckCache, images: Sequence[ImageLike]) -> Array | list[ImageError]:
+        rows: list[Array] = []
+        errors: list[ImageError] = []
+        for image in images:
+            try:
+                rows.append(cache.row(image, partial(self._one, image)))
+            except ImageError as e:
+                errors.append(e)
+        return errors or np.stack(rows)
 
     def close(self, wait: bool) -> None:
         """Give up what was not begun; ``wait`` for the rest."""

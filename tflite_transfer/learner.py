@@ -13,8 +13,11 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Backend, Tree
 from tflite_transfer.reference.tflite.errors import ShapeError
 from tflite_transfer.reference.tflite.trainable import Trainable
+from tflite_transfer.samples import Samples
 from tflite_transfer.state import Position, State
 from tflite_transfer.training import Pace, epoch_batches
+
+AHEAD = 2**27  # bytes of samples that are read before they are needed: 26 steps of 20 x 62,720 features
 
 
 class Learner:
@@ -29,6 +32,7 @@ class Learner:
         self._backend, self._bundle = backend, bundle
         self._pace = Pace()
         self._order: tuple[tuple[int, int, int], Array] = (0, 0, 0), np.empty((0, 0), np.int64)
+        self._asked = 0  # the first of its batches that nobody was told to read
         self._updating = threading.Lock()  # held from reading the present state to publishing the next: a chunk at most
         self._now = self._begin(seed)
 
@@ -74,27 +78,29 @@ class Learner:
         with self._updating:
             self._now = state
 
-    def train_epoch(self, samples: Callable[[], tuple[Array, Array]], stop: Callable[[], bool]) -> float | None:
+    def train_epoch(self, samples: Callable[[], Samples], stop: Callable[[], bool]) -> float | None:
         """Train to the end of an epoch: its mean loss, or None where ``stop`` ended it between two chunks.
 
-        ``samples`` gives bottlenecks (N, F) and class numbers (N,). Each chunk goes on from where the learner stands
-        by then, so that an epoch that was stopped, saved or restored is finished and not repeated.
+        Each chunk goes on from where the learner stands by then, so that an epoch that was stopped, saved or restored
+        is finished and not repeated.
         """
-        bottlenecks, classes = samples()
+        found = samples()
         loss = None
         while loss is None and not stop():
-            loss = self._train(bottlenecks, classes)
+            loss = self._train(found)
         return loss
 
-    def _train(self, bottlenecks: Array, classes: Array) -> float | None:
+    def _train(self, samples: Samples) -> float | None:
         """A chunk of steps; the epoch's mean loss if they were its last ones."""
         started = time.perf_counter()
         with self._updating:
             now = self._now
-            at = now.position.among(len(bottlenecks))
+            at = now.position.among(len(samples.numbers))
             batches = self._batches(now.seed, at)
-            chunk = batches[at.done : at.done + self._pace.steps]
-            steps = self._backend.train(now.params, now.slots, bottlenecks, classes, chunk)
+            end = at.done + self._pace.steps
+            chunk = samples.numbers[batches[at.done : end]]
+            self._fetch(samples, batches, at.done, end)
+            steps = self._backend.train(now.params, now.slots, samples.bottlenecks, samples.classes, chunk)
             at = at.after(steps.losses)
             over = at.done == len(batches)
             position = Position(at.epoch + 1) if over else at
@@ -106,8 +112,14 @@ class Learner:
         """The epoch's batches, drawn once and not for each chunk."""
         key = (seed, at.epoch, at.samples)
         if self._order[0] != key or not len(self._order[1]):
-            self._order = key, epoch_batches(*key, self._bundle.batch)
+            self._order, self._asked = (key, epoch_batches(*key, self._bundle.batch)), 0
         return self._order[1]
+
+    def _fetch(self, samples: Samples, batches: Array, begin: int, end: int) -> None:
+        """Have a chunk of batches read, and those after it while it is computed; each once."""
+        end += max(1, AHEAD // (4 * self._bundle.features * self._bundle.batch))
+        samples.fetch(samples.numbers[batches[max(begin, self._asked) : end]])
+        self._asked = end
 
 
 def _floats(name: str, value: Any) -> Array:

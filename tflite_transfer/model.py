@@ -15,6 +15,7 @@ import numpy as np
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import Array
 from tflite_transfer.bottlenecks import Bottlenecks, check_threads
+from tflite_transfer.cache import BottleneckCache
 from tflite_transfer.classes import agree_classes, agree_states_classes, class_numbers, classes_of_folders
 from tflite_transfer.evaluation import Evaluation, evaluate
 from tflite_transfer.images import ImageLike
@@ -25,6 +26,7 @@ from tflite_transfer.reference.kernels.threads import cores
 from tflite_transfer.reference.tflite.any import load_classifier
 from tflite_transfer.reference.tflite.errors import ClosedError, DataError
 from tflite_transfer.reference.tflite.trainable import Trainable
+from tflite_transfer.rows import MemoryRows
 from tflite_transfer.samples import SampleStore, check_enough
 from tflite_transfer.state import State, check_state_path, load_state, save_state
 from tflite_transfer.trainer import Epochs, Stop, Trainer
@@ -52,6 +54,8 @@ class TransferLearningModel:
     batch_size : examples in a training batch; by default the files' own
     seed : of the shuffle; drawn if None. A state that is restored brings its own
     state : a path: loaded if it exists, written after each training; delete it to start anew
+    cache_dir : a folder that keeps bottlenecks, for one process at a time: samples may take more than the memory, and
+        those of images that were seen before are not computed again; what ``add_sample`` and ``evaluate`` see is kept
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class TransferLearningModel:
         batch_size: int | None = None,
         seed: int | None = None,
         state: str | Path | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
         check_threads(num_threads)
         check_seed(seed)
@@ -73,10 +78,12 @@ class TransferLearningModel:
         self._classes = agree_classes(classes, self._bundle, str(model_dir))
         self._backend = open_backend(backend, self._bundle, threads)
         self._learner = Learner(self._backend, self._bundle, secrets.randbits(32) if seed is None else seed)
-        self._samples = SampleStore(self._bundle.features)
         self._closed = False
         if self._state_path is not None and self._state_path.exists():
             self.restore(self._state_path)
+        self._cache = None if cache_dir is None else BottleneckCache(Path(cache_dir), self._bundle, backend)
+        self._rows = self._cache or MemoryRows(self._bundle.features)
+        self._samples = SampleStore(self._rows)
         self._bottlenecks = Bottlenecks(self._backend, self._bundle, threads)
         self._trainer = Trainer()
         close_when_leaving(self)
@@ -133,7 +140,7 @@ class TransferLearningModel:
             raise DataError(f'Class "{class_name}" is not one of the classes recognized by the model: {known}.')
         place = self._samples.reserve(self.classes.index(class_name))
         try:
-            return self._bottlenecks.submit(image, partial(self._samples.resolve, place))
+            return self._bottlenecks.submit(image, self._rows, partial(self._samples.resolve, place))
         except RuntimeError as e:  # closed by another thread since the check
             self._samples.resolve(place, None)
             raise ClosedError(_CLOSED) from e
@@ -216,12 +223,12 @@ class TransferLearningModel:
         self._check_open()
         pairs = list(samples)
         truth = class_numbers([name for _, name in pairs], self.classes)
-        return evaluate(self._probabilities([image for image, _ in pairs]), truth, self.classes)
+        return evaluate(self._probabilities([image for image, _ in pairs], self._cache), truth, self.classes)
 
-    def _probabilities(self, images: list[ImageLike]) -> Array:
+    def _probabilities(self, images: list[ImageLike], cache: BottleneckCache | None = None) -> Array:
         params = self._learner.params  # one set for all images, whatever a training publishes meanwhile
         try:
-            rows = [self._backend.predict(params, part) for part in self._bottlenecks.by_parts(images)]
+            rows = [self._backend.predict(params, part) for part in self._bottlenecks.by_parts(images, cache)]
         except (CancelledError, RuntimeError) as e:
             if self._closed:  # by another thread since the check
                 raise ClosedError(_CLOSED) from e
@@ -274,6 +281,8 @@ class TransferLearningModel:
         wait = not (self._bottlenecks.is_here or self._trainer.is_here)
         self._bottlenecks.close(wait)
         self._trainer.close(wait)
+        if self._cache is not None:
+            self._cache.close()
 
     def __enter__(self) -> TransferLearningModel:
         return self

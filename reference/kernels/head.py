@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.head_loop import AdamSlots, Head, train
+from tflite_transfer.reference.kernels.head_loop import AdamSlots, Head, room_for, train
+from tflite_transfer.reference.kernels.head_products import ROWS
 from tflite_transfer.reference.optimizers import SGD, Adam
 
 Array = NDArray[Any]
@@ -46,10 +47,23 @@ def train_steps(
         raise ValueError(f"classes must be 0 to {len(head.bs) - 1}, but are {labels.min()} to {labels.max()}")
     if isinstance(rule, Adam) != (slots is not None):
         raise ValueError(f"slots go with Adam: there are {'none' if slots is None else 'some'} with {rule}")
-    samples = x.view(np.ndarray)
+    samples = x.view(np.ndarray).reshape(-1)
     samples.flags.writeable = False  # read-only is another type to numba: let there be only that one to compile
+    examples = rows.shape[1]
+    starts = np.empty((len(rows), -(-examples // ROWS) * ROWS), np.int64)
+    starts[:, :examples], starts[:, examples:] = rows, rows[:, -1:]
+    starts *= x.shape[1]
+    flat_slots = None if slots is None else AdamSlots(_flat(slots.mean), _flat(slots.square), slots.step)
     numbers = tuple(np.float32(number) for number in astuple(rule))
-    return train(samples, labels, rows, head, slots, numbers, np.float32(l2 or 0), np.float32(divisor or rows.shape[1]))
+    decay, mean_of = np.float32(l2 or 0), np.float32(divisor or examples)
+    losses = np.empty(len(rows), np.float32)
+    work = room_for(examples, starts.shape[1], *head.wt.shape)
+    train(samples, labels, starts, _flat(head), flat_slots, numbers, decay, mean_of, work, losses)
+    return losses
+
+
+def _flat(head: Head) -> Head:
+    return Head(head.wt.reshape(-1), head.bs)
 
 
 def _check(x: Array, classes: Array, rows: Array, head: Head, slots: AdamSlots | None) -> None:

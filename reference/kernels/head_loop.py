@@ -25,13 +25,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.compile import REORDER, kernel
-from tflite_transfer.reference.kernels.head_products import PACKED, ROWS, SLICE, STEP, TILE, gradient, logits, pack
+from tflite_transfer.reference.kernels.compile import REORDER, kernel, part
+from tflite_transfer.reference.kernels.head_products import PACKED, SLICE, STEP, TILE, gradient, logits, pack
 from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections, sgd
 
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
 
+# Numba would compile ``gradient`` once more for Python's 0 and 1, whose values it knows.
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
 AHEAD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
 # Errors below this count as 0. Their products are denormal numbers, which are slow: with logits 90 apart a step took
 # up to 7,400 us instead of 600. A weight would move by 1e-30 of the rate, by Adam with epsilon 1e-8 by 1e-22.
@@ -45,7 +48,7 @@ class Head(NamedTuple):
     The weights lie transposed to the file's ``ws``: then each class is one run of memory, as each example is.
     """
 
-    wt: Array  # (C, F)
+    wt: Array  # (C, F); flat in the loop
     bs: Array  # (C,)
 
 
@@ -57,73 +60,90 @@ class AdamSlots(NamedTuple):
     step: Array  # (1,), float32: the steps taken
 
 
+class Room(NamedTuple):
+    """The memory that a step works in, all of it flat.
+
+    NumPy gives it: numba would compile each of NumPy's functions that a kernel calls, 0.1 to 0.3 s for each.
+    """
+
+    d: Array  # a batch's logits, then its errors: see ``logits``
+    p: Array  # an example's probabilities; zeros after them fill the last tile
+    g: Array  # the gradient of four classes of a slice
+    g_bs: Array
+    panel: Array  # a packed slice, to write to
+    packed: Array  # the same memory, to read: read-only as x is, so that ``gradient`` is compiled for one type
+    places: Array  # where in it each example begins
+
+
+def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
+    """For batches of so many examples, which ``rows`` fill up to whole tiles."""
+    width = min(SLICE, -(-features // STEP) * STEP)
+    whole = -(-classes // TILE) * TILE  # classes
+    panel = np.empty(examples * (width if classes > PACKED else STEP), np.float32)
+    packed = panel.view()
+    packed.flags.writeable = False
+    d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
+    return Room(d, np.zeros(whole, np.float32), g, g_bs, panel, packed, np.arange(examples) * STEP)
+
+
 @kernel()
 def train(
     x: Array,
     labels: Array,
-    batches: Array,
+    starts: Array,
     head: Head,
-    slots: AdamSlots | None,
+    slots: Any,
     rule: Scalars,
     l2: np.float32,
     divisor: np.float32,
-) -> Array:
-    """All the steps. ``d`` holds a batch's logits, then its errors: see ``logits``."""
-    steps, examples = batches.shape
-    classes, features = head.wt.shape
-    samples, weights = x.reshape(-1), head.wt.reshape(-1)
-    width = min(SLICE, -(-features // STEP) * STEP)
-    losses = np.empty(steps, np.float32)
-    rows = np.empty(-(-examples // ROWS) * ROWS, np.int64)
-    coming = np.empty_like(rows)
-    d = np.empty((-(-classes // TILE), rows.size, TILE), np.float32)
-    g = np.empty((TILE, width), np.float32)
-    panel = np.empty(examples * (width if classes > PACKED else STEP), np.float32)
-    g_bs = np.empty_like(head.bs)
+    room: Room,
+    losses: Array,
+) -> None:
+    """All the steps. ``starts``: where in x each example of each batch begins; past a batch's last one, it again.
+
+    ``slots``: AdamSlots, or None for SGD. Numba knows a tuple's length, and compiles the rule's branches alone.
+    """
+    steps, examples = labels.shape
+    features = head.wt.size // head.bs.size
     corrections = np.float32(1), np.float32(1)
     nothing = NOTHING
-    if slots is not None and rule[5] < LEAST_EPSILON:
+    if len(rule) > 1 and rule[-1] < LEAST_EPSILON:
         nothing = np.float32(0)
     for k in range(steps):
-        _begin(batches[k], features, rows)
-        _begin(batches[min(k + 1, steps - 1) if examples * features <= AHEAD else k], features, coming)
-        logits(samples, rows, weights, features, width, d)
-        loss = _errors(d, labels[k], head.bs, divisor, nothing, g_bs)
-        if slots is not None:
+        rows = starts[k]
+        coming = starts[min(k + 1, steps - 1) if examples * features <= AHEAD else k]
+        logits(x, rows, head.wt, head.bs.size, room.g.size // TILE, room.d)
+        loss = _errors(room.d, room.p, labels[k], head.bs, divisor, nothing, room.g_bs)
+        if len(rule) > 1:
             corrections = bias_corrections(rule, slots.step[0])
             slots.step[0] += np.float32(1)
-        squares = _update_weights(samples, rows[:examples], coming, d, head.wt, slots, rule, corrections, l2, g, panel)
+        squares = _update_weights(x, rows, examples, coming, head, slots, rule, corrections, l2, room)
         losses[k] = np.float32(loss) + l2 * np.float32(squares)
-        if slots is None:
-            sgd(head.bs, g_bs, rule)
+        if len(rule) == 1:
+            sgd(head.bs, room.g_bs, rule)
         else:
-            adam(head.bs, g_bs, slots.mean.bs, slots.square.bs, rule, corrections)
-    return losses
+            adam(head.bs, room.g_bs, slots.mean.bs, slots.square.bs, rule, corrections)
 
 
-@kernel()
-def _begin(batch: Array, features: int, rows: Array) -> None:
-    """Where in x each example of a batch begins; past the last one, that example again."""
-    for i in range(rows.size):
-        rows[i] = batch[min(i, batch.size - 1)] * features
-
-
-@kernel()
-def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, nothing: np.float32, g_bs: Array) -> float:
+@part()
+def _errors(
+    d: Array, p: Array, labels: Array, bs: Array, divisor: np.float32, nothing: np.float32, g_bs: Array
+) -> float:
     """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
     examples, classes = labels.size, bs.size
-    g_bs[:] = np.float32(0)
-    z = np.zeros(len(d) * TILE, np.float32)
-    p = z[:classes]
+    across = d.size // p.size * TILE  # numbers of a tile of classes
+    for c in range(classes):
+        g_bs[c] = np.float32(0)
     loss: Any = 0.0
     for i in range(examples):
+        at = i * TILE
         for c in range(classes):
-            p[c] = d[c // TILE, i, c % TILE] + bs[c]
-        top, label = _largest(p), labels[i]
+            p[c] = d[c // TILE * across + at + c % TILE] + bs[c]
+        top, label = _largest(p, classes), labels[i]
         gap = top - p[label]
         for c in range(classes):
             p[c] = math.exp(p[c] - top)
-        total = _sum(p)
+        total = _sum(p, classes)
         loss += math.log(total) + gap
         for c in range(classes):
             p[c] /= np.float32(total)
@@ -131,71 +151,72 @@ def _errors(d: Array, labels: Array, bs: Array, divisor: np.float32, nothing: np
         for c in range(classes):
             g_bs[c] += p[c]
             p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
-        for c in range(z.size):
-            d[c // TILE, i, c % TILE] = z[c]
+        for c in range(p.size):
+            d[c // TILE * across + at + c % TILE] = p[c]
     for c in range(classes):
         g_bs[c] /= np.float32(examples)
     return loss / examples
 
 
-@kernel(fastmath=REORDER)
-def _largest(p: Array) -> np.float32:
+@part(fastmath=REORDER)
+def _largest(p: Array, count: int) -> np.float32:
     """The largest number."""
     top = p[0]
-    for c in range(p.size):
+    for c in range(count):
         top = max(top, p[c])
     return top
 
 
-@kernel(fastmath=REORDER)
-def _sum(p: Array) -> float:
+@part(fastmath=REORDER)
+def _sum(p: Array, count: int) -> float:
     """The sum in double."""
     total = 0.0
-    for c in range(p.size):
+    for c in range(count):
         total += p[c]
     return total
 
 
-@kernel()
+@part()
 def _update_weights(
     x: Array,
     rows: Array,
+    examples: int,
     coming: Array,
-    d: Array,
-    wt: Array,
-    slots: AdamSlots | None,
+    head: Head,
+    slots: Any,
     rule: Scalars,
     corrections: Scalars,
     l2: np.float32,
-    g: Array,
-    panel: Array,
+    room: Room,
 ) -> float:
     """Gradient and optimizer, four classes of one slice at a time. -> sum of the old weights' squares, if needed."""
-    classes, features = wt.shape
-    width = g.shape[1]
-    places = np.arange(rows.size) * STEP
+    classes, g = head.bs.size, room.g
+    features, width = head.wt.size // classes, g.size // TILE
     squares = 0.0
     for lo in range(0, features, width):
         hi = min(lo + width, features)
         rest = lo if classes > PACKED else hi - (hi - lo) % STEP
-        pack(x, rows, rest, hi, panel)
+        pack(x, rows, examples, rest, hi, room.panel)
         for c in range(0, classes, TILE):
-            errors = d[c // TILE].reshape(-1)
-            gradient(x, rows, 1, coming, errors, lo, rest, g, 0)
-            gradient(panel, places, rows.size, places, errors, 0, hi - rest, g, rest - lo)
+            errors = c * rows.size
+            gradient(x, rows, examples, ONE, coming, room.d, errors, lo, rest, g, ZERO)
+            gradient(
+                room.packed, room.places, examples, examples, room.places, room.d, errors, ZERO, hi - rest, g, rest - lo
+            )
             for n in range(min(TILE, classes - c)):
-                w, g_w = wt[c + n, lo:hi], g[n, : hi - lo]
+                at = (c + n) * features + lo
+                to = at + hi - lo
+                w, g_w = head.wt[at:to], g[n * width : n * width + hi - lo]
                 if l2 != 0:
                     squares += float(_add_decay(w, l2, g_w))
-                if slots is None:
+                if len(rule) == 1:
                     sgd(w, g_w, rule)
                 else:
-                    m, v = slots.mean.wt[c + n, lo:hi], slots.square.wt[c + n, lo:hi]
-                    adam(w, g_w, m, v, rule, corrections)
+                    adam(w, g_w, slots.mean.wt[at:to], slots.square.wt[at:to], rule, corrections)
     return squares
 
 
-@kernel(fastmath=REORDER)
+@part(fastmath=REORDER)
 def _add_decay(w: Array, l2: np.float32, g: Array) -> np.float32:
     """``g += 2 l2 w``. -> sum of the squares of w."""
     squares = np.float32(0)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.compile import kernel
+from tflite_transfer.reference.kernels.compile import part
 from tflite_transfer.reference.kernels.vector import WIDTH, load, multiply_add, prefetch, spread, store, total, zeros
 
 Array = NDArray[Any]
@@ -24,24 +24,25 @@ SLICE = 4096  # features at a time: four classes of them are 64 kB
 PACKED = 8
 
 
-@kernel()
-def logits(x: Array, rows: Array, w: Array, features: int, width: int, z: Array) -> None:
+@part()
+def logits(x: Array, rows: Array, w: Array, classes: int, width: int, z: Array) -> None:
     """``z[c // 4, i, c % 4] <- x[i] . w[c]``, without the bias. All tiles are whole: past the last class, it again."""
-    classes, whole = w.size // features, features // WIDTH * WIDTH
-    z[:] = np.float32(0)
-    sums = z.reshape(-1)
+    features = w.size // classes
+    whole = features // WIDTH * WIDTH
+    for n in range(z.size):
+        z[n] = np.float32(0)
     for lo in range(0, whole, width):
         hi = min(lo + width, whole)
         for c in range(0, classes, TILE):
             for i in range(0, rows.size, ROWS):
-                _add_dots(x, rows, i, w, classes, c, lo, hi, sums)
+                _add_dots(x, rows, i, w, classes, c, lo, hi, z)
     for f in range(whole, features):
         for c in range(classes):
             for i in range(rows.size):
-                z[c // TILE, i, c % TILE] += x[rows[i] + f] * w[c * features + f]
+                z[(c // TILE * rows.size + i) * TILE + c % TILE] += x[rows[i] + f] * w[c * features + f]
 
 
-@kernel()
+@part()
 def _add_dots(x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo: int, hi: int, z: Array) -> None:
     """Add the 3 x 4 products of three examples and four classes, over features lo to hi."""
     features, last = w.size // classes, classes - 1
@@ -65,41 +66,51 @@ def _add_dots(x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo:
         z[at + n] += total(vector)
 
 
-@kernel()
-def pack(x: Array, rows: Array, lo: int, hi: int, panel: Array) -> None:
+@part()
+def pack(x: Array, rows: Array, examples: int, lo: int, hi: int, panel: Array) -> None:
     """Features lo to hi of a batch, in the order in which ``gradient`` reads them; zeros fill up the last vectors."""
     to = 0
     for f in range(lo, hi, STEP):
-        for i in range(rows.size):
+        for i in range(examples):
             for n in range(STEP):
                 panel[to + n] = x[rows[i] + f + n] if f + n < hi else np.float32(0)
             to += STEP
 
 
-@kernel()
+@part()
 def gradient(
-    x: Array, rows: Array, scale: int, coming: Array, errors: Array, lo: int, hi: int, g: Array, to: int
+    x: Array,
+    rows: Array,
+    examples: int,
+    scale: int,
+    coming: Array,
+    errors: Array,
+    first: int,
+    lo: int,
+    hi: int,
+    g: Array,
+    to: int,
 ) -> None:
-    """``g[n, to:] <- sum over the examples of errors[., n] x[., lo:hi]``, for four classes n.
+    """``g[n, to:] <- sum over the examples of errors[first:][., n] x[., lo:hi]``, for four classes n.
 
     Feature f of example i is at ``rows[i] + scale * f``. Fetches the coming batch's features meanwhile.
     """
-    sums, width = g.reshape(-1), g.shape[1]
+    width = g.size // TILE
     for f in range(lo, hi, STEP):
         p = q = r = s = t = u = v = w = zeros()
-        for i in range(rows.size):
+        for i in range(examples):
             at = rows[i] + scale * f
             prefetch(x, coming[i] + f)
             xa, xb = load(x, at), load(x, at + WIDTH)
-            y = spread(errors, TILE * i)
+            y = spread(errors, first + TILE * i)
             p, q = multiply_add(y, xa, p), multiply_add(y, xb, q)
-            y = spread(errors, TILE * i + 1)
+            y = spread(errors, first + TILE * i + 1)
             r, s = multiply_add(y, xa, r), multiply_add(y, xb, s)
-            y = spread(errors, TILE * i + 2)
+            y = spread(errors, first + TILE * i + 2)
             t, u = multiply_add(y, xa, t), multiply_add(y, xb, u)
-            y = spread(errors, TILE * i + 3)
+            y = spread(errors, first + TILE * i + 3)
             v, w = multiply_add(y, xa, v), multiply_add(y, xb, w)
         for n, (left, right) in enumerate(((p, q), (r, s), (t, u), (v, w))):
             at = n * width + to + f - lo
-            store(sums, at, left)
-            store(sums, at + WIDTH, right)
+            store(g, at, left)
+            store(g, at + WIDTH, right)

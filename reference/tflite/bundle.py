@@ -38,6 +38,10 @@ class Bundle(Trainable):
     contents: Mapping[str, bytes]  # role -> the file's bytes
     models: Mapping[str, Model]
 
+    @property
+    def base_content(self) -> bytes:
+        return self.contents["bottleneck"]
+
 
 def load_bundle(folder: str | Path) -> Bundle:
     """Read a folder of five files. Raises BundleError where they do not fit, ModelError for a damaged one."""

@@ -11,6 +11,7 @@
     ├── ImageError (ValueError)         an image cannot be read, or holds NaN
     ├── DataError (ValueError)          a data folder, a class name or the number of samples is wrong
     ├── StateError (ValueError)         a saved state is damaged, or belongs to another model
+    ├── CacheError                      kept bottlenecks are damaged or in use, or the disk is full
     ├── OptionError (ValueError)        an option has a value that it cannot have
     ├── OutputExistsError               something is there already, and was not to be overwritten
     ├── ClosedError (RuntimeError)      the model was closed
@@ -62,6 +63,10 @@ class DataError(TransferError, ValueError):
 
 class StateError(TransferError, ValueError):
     """A saved state is damaged, or belongs to another model."""
+
+
+class CacheError(TransferError):
+    """Kept bottlenecks are damaged, or used by another process, or there is no room for more."""
 
 
 class OptionError(TransferError, ValueError):

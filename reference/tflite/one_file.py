@@ -68,6 +68,10 @@ class OneFile(Trainable):
     loss: str | None  # None where the file does not say
 
     @property
+    def base_content(self) -> bytes:
+        return self.content
+
+    @property
     def x(self) -> Tensor:
         """What an example is given as: an image of the base, or the network's argument."""
         call = self.roles.base or self.roles.infer

@@ -33,6 +33,11 @@ class Trainable:
         """F, the number of values in a bottleneck."""
         return math.prod(self.bottleneck_shape)
 
+    @property
+    def base_content(self) -> bytes:
+        """The bytes of the file that makes bottlenecks."""
+        raise NotImplementedError
+
     def type_of(self, name: str) -> np.dtype[Any]:
         """A parameter's or slot's type."""
         return self.types.get(name, FLOAT32)

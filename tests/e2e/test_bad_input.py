@@ -75,6 +75,9 @@ def place(
     for name in ("model", "adam"):
         with TransferLearningModel(here / name, seed=1) as model:
             model.save(here / f"{name}.state")
+    TransferLearningModel(here / "model", cache_dir=here / "kept").close()
+    for index in (here / "kept").glob("*.index"):
+        index.write_text("no index")
     (here / "cut.state").write_bytes((here / "model.state").read_bytes()[:100])
     return here
 
@@ -141,6 +144,12 @@ TABLE: list[Any] = [
     ("train nameless few --state s", FAILED, "but 1 were given .red.; training takes at least 2"),
     ("train model photos --state s --class_names ,", USAGE, "--class_names must be names with commas .* but is ','"),
     (f"{TRAIN} --num_threads 99999999999", USAGE, "num_threads must be at most 1024, but is 99999999999"),
+    # caches
+    (f"{TRAIN} --cache_dir good.png", USAGE, "cache_dir good.png must be a folder that can be written: File exists"),
+    (f"{TRAIN} --cache_dir gone/a", USAGE, "cache_dir gone/a must be a folder that can be written: No such file"),
+    (f"{TRAIN} --cache_dir /proc/a", USAGE, "cache_dir /proc/a must be a folder that can be written"),
+    (f"{TRAIN} --cache_dir kept", FAILED, r"kept/[0-9a-f]{32}\.index is damaged, or no index of bottlenecks"),
+    ("evaluate model photos --cache_dir kept", FAILED, r"\.index is damaged, or no index of bottlenecks: delete it"),
     # options
     (f"{TRAIN} --backend torch", USAGE, "the backend must be one of numpy, tflite, but is 'torch'"),
     (f"{TRAIN} --epochs 0", USAGE, "'--epochs'"),

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from tests.e2e.conftest import Ended
 from tflite_transfer import TransferLearningModel, __version__
+from tflite_transfer.backends.graphs import GraphBackend
 from tflite_transfer.cli.app import main, main_convert
 from tflite_transfer.cli.compiling import COMPILING
 from tflite_transfer.converter.convert import convert
@@ -134,6 +135,38 @@ def test_inspect(run: Callable, demo_model: Path) -> None:
 
 def train(run: Callable, model: Path, data: Path, state: Path, *words: object) -> dict[str, Any]:
     return the_json(run("train", model, data, "--state", state, "--json", *words))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_cache_changes_no_bit_and_computes_nothing_twice(
+    run: Callable, demo_model: Path, few: Path, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = ("--backend", backend)
+    kept = ("--cache_dir", tmp_path / "kept", *common)
+
+    def results(name: str, *words: object) -> tuple[bytes, list[float], dict[str, Any]]:
+        state = tmp_path / name
+        told = train(run, demo_model, few, state, "--seed", 1, "--epochs", 2, "--validation_split", 0.2, *words)
+        judged = the_json(run("evaluate", demo_model, few, "--state", state, "--json", *words))
+        return state.read_bytes(), told["losses"], {**judged, "held": told["validation_accuracy"]}
+
+    expected = results("without", *common)
+    assert results("first", *kept) == expected
+    with monkeypatch.context() as patched:
+        patched.setattr(GraphBackend, "bottlenecks", None)
+        assert results("again", *kept) == expected
+
+
+def test_a_damaged_cache_is_one_line(run: Callable, tiny_model: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    expected = train(run, tiny_model, tiny_photos, tmp_path / "a", "--seed", 1, "--cache_dir", tmp_path / "kept")
+    (rows,) = (tmp_path / "kept").glob("*.rows")
+    rows.write_bytes(bytes(rows.stat().st_size))
+    words = f"train {tiny_model} {tiny_photos} --seed 1 --json --cache_dir {tmp_path / 'kept'} --state {tmp_path / 'b'}"
+    ended = ended_with(words, stdout=subprocess.PIPE)
+    assert [line for line in ended.stderr.splitlines() if not line.startswith("epoch")] == [
+        f"warning: {rows} is damaged: what was is computed again"
+    ]
+    assert json.loads(ended.stdout)["losses"] == expected["losses"]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

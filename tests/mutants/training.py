@@ -14,6 +14,7 @@ CONV, STEPS, ADAM = (
     "tests/unit/test_kernels_optimizers.py",
 )
 JOINED, TOGETHER = "backends/joined.py", "tests/unit/test_joined.py"
+CACHE, ROWS = "tests/unit/test_cache.py", "tflite_transfer/row_files.py"
 SHARED = "tests/parity/test_shared_weights.py"
 CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biases.py"
 CONVOLVED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
@@ -72,4 +73,13 @@ MUTANTS = (
     Mutant(JOINED, "(*losses, *state, *between)", "(*losses, *state)", TOGETHER, "memory"),
     Mutant(JOINED, " or o.opcode in RANDOM", "", TOGETHER, "random"),
     Mutant("backends/tflite.py", "if k > 0:", "if k > 9:", TOGETHER, "two_files"),
+    Mutant(ROWS, "if zlib.crc32(row.data) == self._checks[number]:", "if True:", CACHE, "any_byte"),
+    Mutant(ROWS, "right = own == _check(name, check)", "right = True", CACHE, "any_byte"),
+    Mutant(ROWS, "self._cut(number)\n", "pass\n", CACHE, "full_disk"),
+    Mutant(ROWS, "            wrong += 1\n", "            pass\n", CACHE, "any_byte"),
+    Mutant(ROWS, "fcntl.LOCK_EX", "fcntl.LOCK_SH", CACHE, "one_at_a_time"),
+    Mutant("tflite_transfer/cache.py", "if n not in self._taken)", "if True)", CACHE, "bits_are"),
+    Mutant("tflite_transfer/cache.py", "self._name(image) != name", "self._name(image) == b''", CACHE, "replaced_meanwhile"),
+    Mutant("tflite_transfer/cache.py", "base.input_range, backend", "base.input_range", CACHE, "computed_itself"),
+    Mutant("tflite_transfer/learner.py", "max(begin, self._asked)", "begin", CACHE, "next_batches"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tflite_transfer.reference.kernels.compile import sources
+from tflite_transfer.reference.kernels.compile import kernel, part, sources
 
 
 def test_a_digest_tells_of_a_change_of_any_file(tmp_path: Path) -> None:
@@ -20,6 +20,13 @@ def test_a_digest_tells_of_a_change_of_any_file(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         found.add(sources.__wrapped__(tmp_path))
     assert len(found) == 4
+
+
+def test_python_cannot_call_a_part_of_kernels() -> None:
+    double = part()(lambda a: 2 * a)
+    assert kernel()(lambda a: double(a) + 1)(2.0) == 5.0
+    with pytest.raises(TypeError, match="is a part of kernels, which alone can call it"):
+        double(2.0)
 
 
 SCRIPT = """

@@ -1,5 +1,6 @@
 """Samples: the order in which they were added stands, whatever order the bottlenecks come in."""
 
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +14,23 @@ from PIL import Image
 
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.errors import DataError, ImageError
-from tflite_transfer.samples import SampleStore
+from tflite_transfer.rows import MemoryRows
+from tflite_transfer.samples import Samples, SampleStore
 
 HANG = 30  # seconds
 
 
 def row(place: int) -> np.ndarray:
     return np.array([place, place + 0.5], np.float32)
+
+
+def kept_row(store: SampleStore, place: int) -> int:
+    """Its number, after the store's rows took it in."""
+    return store._rows.take(np.zeros(0), lambda: row(place))
+
+
+def in_order(samples: Samples) -> np.ndarray:
+    return samples.bottlenecks[samples.numbers]
 
 
 @st.composite
@@ -32,17 +43,17 @@ def arrivals(draw: st.DrawFn) -> tuple[list[int], set[int]]:
 @given(arrivals())
 def test_order_is_that_of_the_reservations(case: tuple[list[int], set[int]]) -> None:
     order, dropped = case
-    store = SampleStore(2)
+    store = SampleStore(MemoryRows(2))
     assert [store.reserve(3 * p) for p in range(len(order))] == list(range(len(order)))
     resolved: set[int] = set()
     for place in order:
-        store.resolve(place, None if place in dropped else row(place))
+        store.resolve(place, None if place in dropped else kept_row(store, place))
         resolved.add(place)
         ready = next((p for p in range(len(order)) if p not in resolved), len(order))
         kept = [p for p in range(ready) if p not in dropped]
-        rows, classes = store.snapshot()
-        np.testing.assert_array_equal(rows, np.array([row(p) for p in kept]).reshape(-1, 2))
-        assert classes.tolist() == [3 * p for p in kept]
+        found = store.snapshot()
+        np.testing.assert_array_equal(in_order(found), np.array([row(p) for p in kept]).reshape(-1, 2))
+        assert found.classes[found.numbers].tolist() == [3 * p for p in kept]
         assert store.expected() == len(order) - len(resolved & dropped)
     waiting = threading.Thread(target=store.wait, args=(store.places,), daemon=True)
     waiting.start()
@@ -51,38 +62,51 @@ def test_order_is_that_of_the_reservations(case: tuple[list[int], set[int]]) -> 
 
 
 def test_snapshots_do_not_change_while_the_store_grows() -> None:
-    store = SampleStore(2)
+    store = SampleStore(MemoryRows(2))
     taken = []
     for place in range(200):
-        store.resolve(store.reserve(place), row(place))
+        store.resolve(store.reserve(place), kept_row(store, place))
         taken.append(store.snapshot())
-    for count, (rows, classes) in enumerate(taken, 1):
-        np.testing.assert_array_equal(rows, [row(p) for p in range(count)])
-        assert classes.tolist() == list(range(count))
+    for count, found in enumerate(taken, 1):
+        np.testing.assert_array_equal(in_order(found), [row(p) for p in range(count)])
+        assert found.classes.tolist() == list(range(count))
+
+
+def test_rows_for_which_nothing_could_be_reserved_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ``ulimit -v`` what is reserved counts as if it were used."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**40, 2**40))
+    rows = MemoryRows(2)
+    assert not len(rows._rows)
+    taken = []
+    for place in range(200):
+        assert rows.take(np.zeros(0), lambda place=place: row(place)) == place
+        taken.append(rows.all())
+    for count, found in enumerate(taken, 1):
+        np.testing.assert_array_equal(found, [row(p) for p in range(count)])
 
 
 def test_a_place_is_resolved_once() -> None:
     """A future that is cancelled after its work was done resolves its place a second time."""
-    store = SampleStore(2)
+    store = SampleStore(MemoryRows(2))
     first, second = store.reserve(0), store.reserve(1)
-    store.resolve(second, row(1))
+    store.resolve(second, kept_row(store, 1))
     store.resolve(second, None)  # while it waits for the first
-    store.resolve(first, row(0))
+    store.resolve(first, kept_row(store, 0))
     store.resolve(first, None)
-    store.resolve(second, row(7))
-    np.testing.assert_array_equal(store.snapshot()[0], [row(0), row(1)])
+    store.resolve(second, kept_row(store, 7))
+    np.testing.assert_array_equal(in_order(store.snapshot()), [row(0), row(1)])
     assert store.expected() == store.places == 2
 
 
 def test_wait_returns_when_the_places_are_resolved_and_not_before() -> None:
-    store = SampleStore(2)
+    store = SampleStore(MemoryRows(2))
     for _ in range(3):
         store.reserve(0)
     woken = threading.Event()
     waiter = threading.Thread(target=lambda: (store.wait(2), woken.set()))
     waiter.start()
-    store.resolve(1, row(1))
-    store.resolve(2, row(2))
+    store.resolve(1, 0)
+    store.resolve(2, 1)
     assert not woken.wait(0.05)  # place 0 is open
     store.resolve(0, None)
     assert woken.wait(HANG)

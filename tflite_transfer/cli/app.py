@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def _run(application: str, name: str) -> None:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         if isinstance(sys.stdout, io.TextIOWrapper):  # names that the terminal's encoding lacks are shown escaped
             sys.stdout.reconfigure(errors="backslashreplace")
+        warnings.formatwarning = _one_line
         from tflite_transfer.cli import commands
 
         code = commands.run_command(getattr(commands, application), name)
@@ -33,6 +35,11 @@ def _run(application: str, name: str) -> None:
         print("interrupted; nothing saved", file=sys.stderr)
         code = 130
     sys.exit(_flushed(code))
+
+
+def _one_line(message: object, *_: object, **__: object) -> str:
+    """A warning without the place in the source that it came from."""
+    return f"warning: {message}\n"
 
 
 def _flushed(code: int) -> int:

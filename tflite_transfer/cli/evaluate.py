@@ -16,6 +16,7 @@ def evaluate(
     backend: options.Backend = "numpy",
     class_names: options.ClassNames = None,
     num_threads: options.Threads = None,
+    cache_dir: options.CacheDir = None,
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
@@ -25,7 +26,7 @@ def evaluate(
     from tflite_transfer.dataset import read_folder, samples
 
     folders = read_folder(data_dir)
-    with open_model(model, options.names(class_names), backend, num_threads, state) as opened:
+    with open_model(model, options.names(class_names), backend, num_threads, state, cache_dir=cache_dir) as opened:
         tell_of_no_state(state)
         opened.name_classes(list(folders), str(data_dir))
         found = opened.evaluate(samples(folders))

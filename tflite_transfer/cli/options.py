@@ -18,6 +18,10 @@ Threads = Annotated[
     int | None, typer.Option("--num_threads", help="Threads to run the model with; one a core by default.")
 ]
 State = Annotated[Path | None, typer.Option("--state", help="A state that train saved.")]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option("--cache_dir", help="A folder that keeps bottlenecks: trains beyond the memory, and is faster again."),
+]
 ClassNames = Annotated[
     str | None,
     typer.Option(

@@ -22,12 +22,19 @@ def open_model(
     state: Path | None,
     seed: int | None = None,
     batch_size: int | None = None,
+    cache_dir: Path | None = None,
 ) -> TransferLearningModel:
     """The model, with a saved state if one is named: then it must be there."""
     check_state(state)
     tell_of_compiling(backend)
     opened = TransferLearningModel(
-        model, classes, backend=backend, num_threads=threads, batch_size=batch_size, seed=seed
+        model,
+        classes,
+        backend=backend,
+        num_threads=threads,
+        batch_size=batch_size,
+        seed=seed,
+        cache_dir=cache_dir,
     )
     if state is not None:
         opened.restore(state)

@@ -38,6 +38,7 @@ def train(
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the training losses into this .png.")] = None,
     class_names: options.ClassNames = None,
     num_threads: options.Threads = None,
+    cache_dir: options.CacheDir = None,
     as_json: options.Json = False,
     json_out: options.JsonOut = None,
 ) -> None:
@@ -50,7 +51,8 @@ def train(
     started = time.perf_counter()
     losses: list[float] = []
     try:
-        with open_model(model, options.names(class_names), backend, num_threads, resume, seed, batch_size) as opened:
+        names = options.names(class_names)
+        with open_model(model, names, backend, num_threads, resume, seed, batch_size, cache_dir) as opened:
             validation = _take_in(opened, data_dir, validation_split)
             _run(opened, epochs, state, losses)
             held = opened.evaluate(validation).accuracy if validation else None
