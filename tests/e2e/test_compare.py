@@ -24,11 +24,14 @@ Run = Callable[..., tuple[int, str, str]]
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Exit code, standard output and standard error of a command line."""
 
+    told = "INFO:", "compiling the kernels"  # by LiteRT, and once by numba
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
+
     def command(*words: Any) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["tflite-transfer", "compare", *map(str, words)])
         code = run_command(app, "tflite-transfer")
         out, err = capfd.readouterr()
-        return code, out, "".join(line for line in err.splitlines(keepends=True) if not line.startswith("INFO:"))
+        return code, out, "".join(line for line in err.splitlines(keepends=True) if not line.startswith(told))
 
     return command
 
@@ -60,6 +63,14 @@ def test_two_that_agree(run: Run, net: Path) -> None:
     assert len(lines) == 1 + 5 + 1
     assert all(line.startswith("ok ") for line in lines[1:-1])
     assert lines[-1] == f"{net}: tflite (A) and numpy (B), isolated: agrees in 5 tensors"
+
+
+def test_a_narrow_terminal_has_fewer_columns(run: Run, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    header, *lines = run(net)[1].splitlines()[:-1]
+    assert header.split() == ["step", "part", "operator", "tensor", "max", "abs", "of", "allowed"]
+    assert all(len(line) <= 80 for line in lines)
+    assert {line.split()[0] for line in lines} == {"ok"}
 
 
 def test_two_that_differ(run: Run, net: Path, wrong: Path) -> None:

@@ -11,25 +11,35 @@ if TYPE_CHECKING:
     from tflite_transfer.diagnostics import Comparison, Finding
 
 _WIDTH = 140  # where there is no terminal
+_GAP = "  "
+_LEAST, _LONGEST = 16, 40  # of a tensor's name
 COLUMNS = ("", "step", "part", "operator", "tensor", "max abs", "max rel", "max ULP", "SNR dB", "of allowed")
+_NUMBERS = frozenset({"step", *COLUMNS[5:]})
+_SPARE = ("SNR dB", "max rel", "max ULP", "part", "step")  # first what is left out first, of a narrow terminal
 
 
 def table(findings: Iterable[Finding]) -> Iterator[str]:
-    """The lines of a table; what does not fit is cut."""
-    from rich.console import Console
-    from rich.table import Table
+    """The lines of a table, each as wide as the terminal at the most: tensors' names are cut, then columns left out."""
+    rows = [COLUMNS, *(tuple(_cells(finding)) for finding in findings)]
+    widths = {name: max(len(row[n]) for row in rows) for n, name in enumerate(COLUMNS)}
+    widths["operator"] = min(widths["operator"], _LONGEST)
+    room = shutil.get_terminal_size((_WIDTH, 24)).columns - len(_GAP) * (len(widths) - 1)
+    names = widths.pop("tensor")
+    for name in _SPARE:
+        if room - sum(widths.values()) >= _LEAST:
+            break
+        del widths[name]
+        room += len(_GAP)
+    widths["tensor"] = min(names, max(room - sum(widths.values()), _LEAST), _LONGEST)
+    for row in rows:
+        cells = zip(COLUMNS, row, strict=True)
+        yield _GAP.join(_cell(name, text, widths[name]) for name, text in cells if name in widths).rstrip()
 
-    made = Table(box=None, pad_edge=False, header_style="")
-    for name in COLUMNS:
-        right = name in COLUMNS[5:] or name == "step"
-        most = {"tensor": 40, "operator": 32}.get(name)
-        made.add_column(name, justify="right" if right else "left", no_wrap=True, max_width=most)
-    for finding in findings:
-        made.add_row(*_cells(finding))
-    console = Console(width=shutil.get_terminal_size((_WIDTH, 24)).columns, color_system=None, markup=False)
-    with console.capture() as shown:
-        console.print(made)
-    return (line.rstrip() for line in shown.get().splitlines())
+
+def _cell(name: str, text: str, width: int) -> str:
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return text.rjust(width) if name in _NUMBERS else text.ljust(width)
 
 
 def verdict(found: Comparison) -> str:

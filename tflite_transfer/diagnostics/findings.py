@@ -40,9 +40,9 @@ def _distance(value: float, exact: float) -> float:
 class Difference:
     """How far apart two tensors are. ``worst`` is None where they are equal, but for single numbers.
 
-    ``share`` is the largest |a - b| as a share of what the operator and its inputs allow: more than 1 is a fault. It is
-    None where nothing says what is allowed, as after many operators. ``max_ulp`` is shown, and decides nothing: a sum
-    whose terms cancel is thousands of units from another one that is just as right.
+    ``share`` is the largest ``|a - b|`` as a share of what the operator and its inputs allow: more than 1 is a fault.
+    It is None where nothing says what is allowed, as after many operators. ``max_ulp`` is shown, and decides nothing:
+    a sum whose terms cancel is thousands of units from another one that is just as right.
     """
 
     max_abs: float
@@ -149,7 +149,7 @@ class Comparison:
 
     @property
     def growth(self) -> Mapping[str, tuple[float, ...]]:
-        """The largest |a - b| after each training step, by kind: loss, gradient, parameter, slot."""
+        """The largest ``|a - b|`` after each training step, by kind: loss, gradient, parameter, slot."""
         kinds = dict.fromkeys(f.kind for f in self.findings if f.kind != "tensor")
         return {kind: tuple(self._largest(kind, step) for step in range(self.steps)) for kind in kinds}
 
