@@ -3,18 +3,18 @@
 A step reads its examples twice, for the logits and for the gradient, both times slice by slice over the features. The
 gradient of four classes of a slice is used up at once, so that it never exists as a whole.
 
-Two matrix products by NumPy's BLAS need more time but for many classes *and* examples (us a step of SGD, one thread,
-AVX-512, medians of one noisy run):
+NumPy's BLAS needs as long or longer for the two matrix products alone, but for many classes *and* examples (us a step
+of SGD, one thread, AVX2, medians):
 
-=====  ======  ====  ======  =======
-C      F       B     here    BLAS
-=====  ======  ====  ======  =======
-4      1,280   20    17      70
-4      62,720  20    954     2,058
-32     1,280   100   411     501
-1000   1,280   20    2,363   2,953
-1000   1,280   100   9,550   6,255
-=====  ======  ====  ======  =======
+=====  ======  ====  =====  ===================
+C      F       B     here   two products, BLAS
+=====  ======  ====  =====  ===================
+4      1,280   20    10     19
+4      62,720  20    384    794
+1000   1,280   20    1,540  1,701
+32     1,280   100   395    216
+1000   1,280   100   7,350  6,285
+=====  ======  ====  =====  ===================
 """
 
 from __future__ import annotations
