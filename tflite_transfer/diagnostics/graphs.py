@@ -77,19 +77,25 @@ class Pair:
             found = {i: found[j] for i, j in self.matching.tensors.items() if j in found}
         return found, results
 
-    def findings(self, runs: Runs, part: str, step: int | None = None, *, alone: bool = True) -> Iterator[Finding]:
-        """Every tensor that an operator made in both runs, in their order; each operator ``alone`` as well."""
+    def findings(
+        self, runs: Runs, part: str, step: int | None = None, *, alone: bool = True, judged: bool = True
+    ) -> Iterator[Finding]:
+        """Every tensor that an operator made in both runs, in their order; each operator ``alone`` as well.
+
+        ``judged``: may whole runs be held against the oracle? Else only what is not finite in one is a fault there.
+        """
         for bound in self.plain.plan.every:
             if bound.number in self.matching.operators:
                 isolated = self._isolated(bound, runs) if alone else {}
                 for i in bound.operator.outputs:
                     if i in runs.a and i in runs.b:
-                        found = self._finding(bound, i, runs, isolated.get(i), part, step)
+                        found = self._finding(bound, i, runs, isolated.get(i), part, step, judged=judged)
                         yield replace(found, cut=self._cut(bound, runs)) if found.fault and i in isolated else found
 
     def _finding(
-        self, bound: Step, i: int, runs: Runs, isolated: Difference | str | None, part: str, step: int | None
-    ) -> Finding:
+        self, bound: Step, i: int, runs: Runs, isolated: Difference | str | None, part: str, step: int | None,
+        *, judged: bool,
+    ) -> Finding:  # fmt: skip
         a, b = runs.a[i], runs.b[i]
         exact = None if runs.exact is None else runs.exact.get(i)
         cumulative = metrics.difference(a, b, exact=exact) if a.shape == b.shape else None
@@ -100,7 +106,7 @@ class Pair:
         elif fault is None and isinstance(isolated, Difference):
             fault = verdicts.of_one(isolated, bound.operator.name)
         elif fault is None:
-            fault = verdicts.of_a_run(cumulative, from_oracle, self.engines)
+            fault = verdicts.of_a_run(cumulative, from_oracle if judged else None, self.engines)
         return Finding(
             "tensor", step, part, bound.number, bound.operator.name, i, self.graph.tensors[i].name, a.shape,
             str(a.dtype), None if isinstance(isolated, str) else isolated, cumulative, from_oracle, fault,
