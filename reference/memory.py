@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tflite_transfer.reference.tflite.errors import ModelError, ShapeError
-from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model
+from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,17 @@ def handle_name(container: str | None, shared_name: str | None) -> str:
     return f"{container}/{shared_name}" if container else shared_name or ""
 
 
+def handles_of(graph: Subgraph) -> dict[int, str]:
+    """The variable that each resource tensor of a graph stands for."""
+    opened = (o for o in graph.operators if o.opcode == "VAR_HANDLE" and o.outputs)
+    return {o.outputs[0]: handle_name(o.options.get("container"), o.options.get("shared_name")) for o in opened}
+
+
 def _declared(model: Model) -> Iterator[tuple[str, np.dtype[Any] | None]]:
     """Each VAR_HANDLE's name, and the type of what is read from it or assigned to it."""
     for graph in model.subgraphs:
-        names: dict[int, str] = {}
-        for o in graph.operators:
-            if o.opcode == "VAR_HANDLE" and o.outputs:
-                names[o.outputs[0]] = handle_name(o.options.get("container"), o.options.get("shared_name"))
-                yield names[o.outputs[0]], None
+        names = handles_of(graph)
+        yield from ((name, None) for name in names.values())
         for o in graph.operators:
             if o.opcode in ("READ_VARIABLE", "ASSIGN_VARIABLE") and o.inputs and o.inputs[0] in names:
                 value = o.outputs[:1] if o.opcode == "READ_VARIABLE" else o.inputs[1:2]

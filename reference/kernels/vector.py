@@ -50,7 +50,7 @@ def load(context: Any, row: Any, i: Any) -> Any:
     """``row[i : i + WIDTH]``."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(_address(target, builder, signature, values, _FLOATS), align=4)
+        return builder.load(address(target, builder, signature, values, _FLOATS), align=4)
 
     return _VECTOR(row, types.intp), build
 
@@ -60,7 +60,7 @@ def spread(context: Any, row: Any, i: Any) -> Any:
     """``row[i]``, ``WIDTH`` times."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _spread(builder, builder.load(_address(target, builder, signature, values, ir.FloatType()), align=4))
+        return in_lanes(builder, builder.load(address(target, builder, signature, values, ir.FloatType()), align=4))
 
     return _VECTOR(row, types.intp), build
 
@@ -70,7 +70,7 @@ def store(context: Any, row: Any, i: Any, vector: Any) -> Any:
     """``row[i : i + WIDTH] = vector``."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.store(values[2], _address(target, builder, signature, values, _FLOATS), align=4)
+        builder.store(values[2], address(target, builder, signature, values, _FLOATS), align=4)
         return target.get_dummy_value()
 
     return types.void(row, types.intp, _VECTOR), build
@@ -81,11 +81,11 @@ def store_first(context: Any, row: Any, i: Any, vector: Any, count: Any) -> Any:
     """``row[i : i + count] = vector[:count]``; all of the vector if ``count`` is more, nothing if it is negative."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at, pointer = _address(target, builder, signature, values, _FLOATS), _FLOATS.as_pointer()
+        at, pointer = address(target, builder, signature, values, _FLOATS), _FLOATS.as_pointer()
         lanes = ir.Constant(_INTS, list(range(WIDTH)))
-        mask = builder.icmp_signed("<", lanes, _spread(builder, builder.trunc(values[3], ir.IntType(32))))
+        mask = builder.icmp_signed("<", lanes, in_lanes(builder, builder.trunc(values[3], ir.IntType(32))))
         kinds = [_FLOATS, pointer, ir.IntType(32), _BITS]
-        function = _declared(builder, f"llvm.masked.store.v{WIDTH}f32.p0", ir.VoidType(), kinds)
+        function = declared(builder, f"llvm.masked.store.v{WIDTH}f32.p0", ir.VoidType(), kinds)
         builder.call(function, [values[2], at, ir.IntType(32)(4), mask])
         return target.get_dummy_value()
 
@@ -97,9 +97,9 @@ def prefetch(context: Any, row: Any, i: Any) -> Any:
     """Bring the cache line of ``row[i]`` into the second-level cache, while the machine goes on."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at = _address(target, builder, signature, values, ir.FloatType())
+        at = address(target, builder, signature, values, ir.FloatType())
         word = ir.IntType(32)
-        function = _declared(builder, "llvm.prefetch.p0", ir.VoidType(), [at.type, word, word, word])
+        function = declared(builder, "llvm.prefetch.p0", ir.VoidType(), [at.type, word, word, word])
         builder.call(function, [at, word(0), word(2), word(1)])  # to be read; second level; data
         return target.get_dummy_value()
 
@@ -122,7 +122,7 @@ def total(context: Any, vector: Any) -> Any:
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         number = ir.FloatType()
-        function = _declared(builder, f"llvm.vector.reduce.fadd.v{WIDTH}f32", number, [number, _FLOATS])
+        function = declared(builder, f"llvm.vector.reduce.fadd.v{WIDTH}f32", number, [number, _FLOATS])
         return builder.call(function, [number(-0.0), values[0]], fastmath=("reassoc",))
 
     return types.float32(_VECTOR), build
@@ -144,27 +144,31 @@ def clamp(context: Any, vector: Any, bounds: Any) -> Any:
     """``min(max(vector, low), high)`` with (low, high) float32; NaN stays NaN, as in NumPy."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        low, high = (_spread(builder, builder.extract_value(values[1], i)) for i in range(2))
+        low, high = (in_lanes(builder, builder.extract_value(values[1], i)) for i in range(2))
         above = builder.select(builder.fcmp_ordered("<", values[0], low), low, values[0])
         return builder.select(builder.fcmp_ordered(">", above, high), high, above)
 
     return _VECTOR(_VECTOR, types.UniTuple(types.float32, 2)), build
 
 
-def _address(target: Any, builder: Any, signature: Any, values: Any, kind: Any) -> Any:
+def address(target: Any, builder: Any, signature: Any, values: Any, kind: Any) -> Any:
     """Where element ``values[1]`` of the array ``values[0]`` is, as a pointer to ``kind``."""
-    array = target.make_array(signature.args[0])(target, builder, values[0])
-    return builder.bitcast(builder.gep(array.data, [values[1]]), kind.as_pointer())
+    return element(target, builder, signature.args[0], values[0], values[1], kind)
 
 
-def _declared(builder: Any, name: str, result: Any, kinds: list[Any]) -> Any:
+def element(target: Any, builder: Any, array: Any, value: Any, i: Any, kind: Any) -> Any:
+    """Where element i of an array is, as a pointer to ``kind``."""
+    data = target.make_array(array)(target, builder, value).data
+    return builder.bitcast(builder.gep(data, [i]), kind.as_pointer())
+
+
+def declared(builder: Any, name: str, result: Any, kinds: list[Any]) -> Any:
     """One of LLVM's own functions, which a module may declare once."""
     return builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, kinds), name)
 
 
-def _spread(builder: Any, value: Any) -> Any:
+def in_lanes(builder: Any, value: Any, count: int = WIDTH) -> Any:
     """A scalar in every lane."""
-    empty = ir.Constant(ir.VectorType(value.type, WIDTH), ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(empty, value, ir.IntType(32)(0)), empty, ir.Constant(_INTS, [0] * WIDTH)
-    )
+    empty, word = ir.Constant(ir.VectorType(value.type, count), ir.Undefined), ir.IntType(32)
+    lanes = ir.Constant(ir.VectorType(word, count), [0] * count)
+    return builder.shuffle_vector(builder.insert_element(empty, value, word(0)), empty, lanes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tflite_transfer.diagnostics.graphs import Pair
 from tflite_transfer.diagnostics.sides import Side, Source
 from tflite_transfer.diagnostics.training import Batch, Place, Stepped, Training, Tree, written
-from tflite_transfer.reference.memory import handle_name
+from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Subgraph
 from tflite_transfer.reference.tflite.one_file import OneFile
@@ -63,7 +63,7 @@ class InOneFile(Training):
 
 def _variables(graph: Subgraph) -> Iterator[tuple[str, Place]]:
     """Each variable with the tensor that it is assigned, else with what is read of it."""
-    handles = _handles(graph)
+    handles = handles_of(graph)
     for opcode, side, place in (("READ_VARIABLE", "outputs", 0), ("ASSIGN_VARIABLE", "inputs", 1)):
         for n, o in enumerate(graph.operators):
             if o.opcode == opcode and o.inputs[0] in handles:
@@ -73,12 +73,3 @@ def _variables(graph: Subgraph) -> Iterator[tuple[str, Place]]:
 def _read(graph: Subgraph) -> Iterator[tuple[str, int]]:
     """Each variable with what is read of it."""
     return ((name, place.tensor) for name, place in _variables(graph) if place.op == "READ_VARIABLE")
-
-
-def _handles(graph: Subgraph) -> dict[int, str]:
-    """Variables' names, by the tensor of their handles."""
-    return {
-        o.outputs[0]: handle_name(o.options.get("container"), o.options.get("shared_name"))
-        for o in graph.operators
-        if o.opcode == "VAR_HANDLE"
-    }

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import models, register_model
 
-from tflite_transfer.reference.kernels.vector import WIDTH, intrinsic
+from tflite_transfer.reference.kernels.vector import WIDTH, address, declared, element, in_lanes, intrinsic
 
 _BYTE, _INT, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _INTS, _PAIRS = ir.VectorType(_INT, WIDTH), ir.VectorType(ir.IntType(16), 2 * WIDTH)
@@ -44,7 +44,7 @@ def load(context: Any, row: Any, i: Any) -> Any:
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         bits = signature.args[0].dtype.bitwidth
         kind = ir.VectorType(ir.IntType(bits), WIDTH)
-        found = builder.load(_address(target, builder, signature, values, kind), align=bits // 8)
+        found = builder.load(address(target, builder, signature, values, kind), align=bits // 8)
         return found if bits == 32 else builder.sext(found, _INTS)
 
     return _INTEGERS(row, types.intp), build
@@ -56,7 +56,7 @@ def load_pairs(context: Any, row: Any, i: Any) -> Any:
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.VectorType(_BYTE, 2 * WIDTH)
-        found = builder.load(_address(target, builder, signature, values, kind), align=1)
+        found = builder.load(address(target, builder, signature, values, kind), align=1)
         return builder.bitcast(builder.sext(found, _PAIRS), _INTS)
 
     return _INTEGERS(row, types.intp), build
@@ -67,7 +67,7 @@ def spread(context: Any, row: Any, i: Any) -> Any:
     """``row[i]`` of int32, ``WIDTH`` times."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _spread(builder, builder.load(_address(target, builder, signature, values, _INT), align=4))
+        return in_lanes(builder, builder.load(address(target, builder, signature, values, _INT), align=4))
 
     return _INTEGERS(row, types.intp), build
 
@@ -103,7 +103,7 @@ def keep(context: Any, row: Any, i: Any, vector: Any) -> Any:
     """``row[i : i + WIDTH] = vector`` of int32."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.store(values[2], _address(target, builder, signature, values, _INTS), align=4)
+        builder.store(values[2], address(target, builder, signature, values, _INTS), align=4)
         return target.get_dummy_value()
 
     return types.void(row, types.intp, _INTEGERS), build
@@ -114,7 +114,7 @@ def copy(context: Any, to: Any, i: Any, row: Any, j: Any) -> Any:
     """``to[i : i + 2 WIDTH] = row[j : j + 2 WIDTH]`` of int16."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        here, there = (_at(target, builder, signature.args[n], values[n], values[n + 1], _PAIRS) for n in (0, 2))
+        here, there = (element(target, builder, signature.args[n], values[n], values[n + 1], _PAIRS) for n in (0, 2))
         builder.store(builder.load(there, align=2), here, align=2)
         return target.get_dummy_value()
 
@@ -152,10 +152,10 @@ def store(context: Any, row: Any, i: Any, first: Any, second: Any, count: Any, l
         both = builder.shuffle_vector(
             first, second, ir.Constant(ir.VectorType(_INT, 2 * WIDTH), list(range(2 * WIDTH)))
         )
-        moved = _binary(builder, "sadd.sat", _narrow(builder, both, 16), _spread(builder, zero, 2 * WIDTH))
-        low, high = (_spread(builder, builder.trunc(n, _BYTE), 2 * WIDTH) for n in (low, high))
+        moved = _binary(builder, "sadd.sat", _narrow(builder, both, 16), in_lanes(builder, zero, 2 * WIDTH))
+        low, high = (in_lanes(builder, builder.trunc(n, _BYTE), 2 * WIDTH) for n in (low, high))
         numbers = _binary(builder, "smin", _binary(builder, "smax", _narrow(builder, moved, 8), low), high)
-        at = _address(target, builder, signature, to, numbers.type)
+        at = address(target, builder, signature, to, numbers.type)
         with builder.if_else(builder.icmp_signed(">=", count, count.type(2 * WIDTH))) as (whole, part):
             with whole:
                 builder.store(numbers, at, align=1)
@@ -180,9 +180,8 @@ def _narrow(builder: Any, vector: Any, bits: int) -> Any:
 
 def _binary(builder: Any, name: str, a: Any, b: Any) -> Any:
     """One of LLVM's own functions of two vectors."""
-    kind = ir.FunctionType(a.type, [a.type, a.type])
     name = f"llvm.{name}.v{a.type.count}i{a.type.element.width}"
-    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), [a, b])
+    return builder.call(declared(builder, name, a.type, [a.type, a.type]), [a, b])
 
 
 def _high(builder: Any, a: Any, b: Any) -> Any:
@@ -199,20 +198,3 @@ def _high(builder: Any, a: Any, b: Any) -> Any:
     upper = builder.shl(product(odd), ones)
     mixed = ir.Constant(_INTS, [n + n % 2 * WIDTH for n in range(WIDTH)])
     return builder.shuffle_vector(builder.bitcast(lower, _INTS), builder.bitcast(upper, _INTS), mixed)
-
-
-def _address(target: Any, builder: Any, signature: Any, values: Any, kind: Any) -> Any:
-    return _at(target, builder, signature.args[0], values[0], values[1], kind)
-
-
-def _at(target: Any, builder: Any, array: Any, value: Any, i: Any, kind: Any) -> Any:
-    """Where element i of an array is, as a pointer to ``kind``."""
-    data = target.make_array(array)(target, builder, value).data
-    return builder.bitcast(builder.gep(data, [i]), kind.as_pointer())
-
-
-def _spread(builder: Any, value: Any, count: int = WIDTH) -> Any:
-    """A scalar in every lane."""
-    empty = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
-    lanes = ir.Constant(ir.VectorType(_INT, count), [0] * count)
-    return builder.shuffle_vector(builder.insert_element(empty, value, _INT(0)), empty, lanes)

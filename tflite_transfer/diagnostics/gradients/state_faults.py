@@ -10,8 +10,8 @@ from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.gradients.check import Losses
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.train_signature import TrainSignature
-from tflite_transfer.diagnostics.gradients.wiring import handles_of
 from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 ENOUGH = 100  # values, to tell how they are distributed

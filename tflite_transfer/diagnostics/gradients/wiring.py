@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from tflite_transfer.reference.memory import handle_name
+from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.graph import Subgraph
-
-
-def handles_of(graph: Subgraph) -> dict[int, str]:
-    """The variable that each resource tensor of a graph stands for."""
-    opened = (o for o in graph.operators if o.opcode == "VAR_HANDLE")
-    return {o.outputs[0]: handle_name(o.options.get("container"), o.options.get("shared_name")) for o in opened}
 
 
 @dataclass(frozen=True)
