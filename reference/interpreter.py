@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class Interpreter:
         self._constants = frozenset(id(a) for plan in self.plans for a in plan.constants.values())
         self._keeps = any(step.impure for plan in self.plans for step in plan.every)
         self._memory = Memory(Variables(self.model))
+        self._names = cache(partial(names, self.model))
 
     @property
     def graph(self) -> Subgraph:
@@ -95,7 +96,7 @@ class Interpreter:
 
         Returns the outputs by name. Raises ShapeError where an input does not fit, BudgetError, ModelError.
         """
-        found = names(self.model, signature)
+        found = self._names(signature)
         values = self._values(found, inputs)
         with self._turn():
             results = self._own_results(found.subgraph, values)
@@ -107,7 +108,7 @@ class Interpreter:
 
         What is told is held, and counts to the budget; an operator that fails is an error after those before it.
         """
-        found = names(self.model, signature)
+        found = self._names(signature)
         return self._traced(found.subgraph, self._values(found, inputs))
 
     def trace_of(self, number: int, *values: Any) -> Iterator[Executed]:

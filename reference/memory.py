@@ -72,10 +72,10 @@ class Variables(MutableMapping[str, Array]):
         value = self._values.get(handle.name)
         return 0 if value is None else value.nbytes
 
-    def assign(self, handle: Handle, value: Array) -> None:
-        """ASSIGN_VARIABLE, of any shape."""
+    def assign(self, handle: Handle, value: Array, *, copy: bool = True) -> None:
+        """ASSIGN_VARIABLE, of any shape. Without a copy ``value`` must not be the caller's, nor a result."""
         self._values.pop(handle.name, None)  # first: there may be no room for both
-        self._values[handle.name] = np.array(value)  # a copy: what is assigned may be the caller's, or a result
+        self._values[handle.name] = np.array(value) if copy else value
 
 
 ENTRY = 300  # bytes for a key and a value of a hash table, as Python's objects

@@ -23,7 +23,7 @@ from tflite_transfer.reference.budget import Budget, Room
 from tflite_transfer.reference.constants import constant, is_widened, zeros
 from tflite_transfer.reference.cost import cost_of, pieces_of
 from tflite_transfer.reference.ops.limit import ALLOWED, FREE, in_time
-from tflite_transfer.reference.steady import Call, is_steady
+from tflite_transfer.reference.steady import Program, Shaped, shaped
 from tflite_transfer.reference.step import FAILURES, Step, execute
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import DTYPES, Array, Model, Subgraph
@@ -41,8 +41,8 @@ class Plan:
     constants: Mapping[int, Array]
     every: tuple[Step, ...]
     fixed: Mapping[int, Array]
-    steady: bool  # do shapes follow from the inputs' shapes?
-    programs: dict[Hashable, list[Call]] = field(default_factory=dict)  # what ran before: see ``steady.py``
+    shaped: Shaped | None  # where shapes follow from the inputs' shapes
+    programs: dict[Hashable, Program] = field(default_factory=dict)  # what ran before: see ``steady.py``
 
 
 def plans(model: Model, budget: Budget, room: Room, *, jit: bool) -> list[Plan]:
@@ -67,7 +67,7 @@ def _plan(model: Model, number: int, room: Room, *, jit: bool) -> Plan:
     unfolded, constants = _fold(model, graph, every, fixed, room)
     steps = {s.number: _prepared(s, constants, room) for s in unfolded}
     left, told = tuple(steps.values()), tuple(steps.get(s.number, s) for s in every)
-    return Plan(graph, left, constants, told, fixed, is_steady(left, constants))
+    return Plan(graph, left, constants, told, fixed, shaped(graph, left, constants))
 
 
 def _bind(number: int, graph: Subgraph, *, jit: bool) -> Iterable[Step]:

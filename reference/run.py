@@ -14,7 +14,7 @@ from tflite_transfer.reference.budget import Budget, Meter
 from tflite_transfer.reference.memory import Memory
 from tflite_transfer.reference.ops.limit import ALLOWED
 from tflite_transfer.reference.plan import Plan
-from tflite_transfer.reference.steady import MOST, Call, call_of, key_of, repeat
+from tflite_transfer.reference.steady import MOST, Program, key_of, repeat
 from tflite_transfer.reference.step import Step, Value, compact, execute
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Model, Tensor
@@ -78,22 +78,23 @@ class Run:
 
     def _key(self, plan: Plan, values: Sequence[Value]) -> Hashable:
         """What tells a run that may be repeated; None for one that must be checked: see ``steady.py``."""
-        if self._begun or self._observe is not None or not plan.steady or self.meter.deadline < math.inf:
+        if self._begun or self._observe is not None or plan.shaped is None or self.meter.deadline < math.inf:
             return None
         return key_of(values, self.memory.variables.held())
 
     def _check(self, number: int, key: Hashable, held: dict[int, Value]) -> None:
         """Run a sub-graph's steps on the values held, with all checks; without an error they are not made again."""
-        plan, calls, room = self._plans[number], list[Call](), 0
+        plan, room = self._plans[number], 0
+        program = None if key is None or plan.shaped is None else Program(plan.shaped)
         try:
             for step in plan.steps if self._observe is None else plan.every:
-                room += self._execute(number, step, held, None if key is None else calls)
+                room += self._execute(number, step, held, program)
         finally:
             self.meter.hold(-room)
-        if key is not None and len(plan.programs) < MOST:
-            plan.programs[key] = calls
+        if program is not None and len(plan.programs) < MOST:
+            plan.programs[key] = program
 
-    def _execute(self, number: int, step: Step, held: dict[int, Value], calls: list[Call] | None) -> int:
+    def _execute(self, number: int, step: Step, held: dict[int, Value], program: Program | None) -> int:
         """Run a step on the values held, and hold its results; how many bytes more that takes."""
         meter, freed = self.meter, 0
         meter.operator()
@@ -111,8 +112,8 @@ class Run:
         for i in step.release:
             freed += _size(held.pop(i, None))
         meter.hold(-freed)
-        if calls is not None:
-            calls.append(call_of(step, inputs, copied=any(a is not b for a, b in zip(kept, results, strict=True))))
+        if program is not None:
+            program.add(step, inputs, kept, copied=any(a is not b for a, b in zip(kept, results, strict=True)))
         return room - freed
 
 

@@ -84,6 +84,8 @@ def fitted(tensor: Tensor, value: Any, name: str | None = None, *, resize: bool 
         raise ShapeError(f"{name} must be an array of {dtype}: {e}.") from e
     if dtype.kind == "O":
         array = _texts(name, array)
+    elif array.dtype == dtype:
+        pass
     elif not np.can_cast(array.dtype, dtype, "same_kind"):
         raise ShapeError(f"{name} must be {dtype}, but is {array.dtype}.")
     elif dtype.kind in "iu" and array.size and not _in_range(array, dtype):

@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 from tflite_transfer.reference.kernels.compile import REORDER, kernel, part
 from tflite_transfer.reference.kernels.head_products import PACKED, SLICE, STEP, TILE, gradient, logits, pack
 from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections, sgd
+from tflite_transfer.reference.kernels.softmax import exponentials, largest, total
+from tflite_transfer.reference.kernels.vector import WIDTH
 
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
@@ -67,7 +69,7 @@ class Room(NamedTuple):
     """
 
     d: Array  # a batch's logits, then its errors: see ``logits``
-    p: Array  # an example's probabilities; zeros after them fill the last tile
+    p: Array  # an example's probabilities; what fills the last vector is 0
     g: Array  # the gradient of four classes of a slice
     g_bs: Array
     panel: Array  # a packed slice, to write to
@@ -83,7 +85,8 @@ def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
     packed = panel.view()
     packed.flags.writeable = False
     d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
-    return Room(d, np.zeros(whole, np.float32), g, g_bs, panel, packed, np.arange(examples) * STEP)
+    p = np.empty(-(-whole // WIDTH) * WIDTH, np.float32)
+    return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP)
 
 
 @kernel()
@@ -131,49 +134,38 @@ def _errors(
 ) -> float:
     """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
     examples, classes = labels.size, bs.size
-    across = d.size // p.size * TILE  # numbers of a tile of classes
+    tiles = -(-classes // TILE)
+    across = d.size // tiles  # numbers of a tile of classes
     for c in range(classes):
         g_bs[c] = np.float32(0)
     loss: Any = 0.0
     for i in range(examples):
-        at = i * TILE
+        label = labels[i]
+        for n in range(tiles):
+            for m in range(TILE):
+                p[n * TILE + m] = d[n * across + i * TILE + m]
         for c in range(classes):
-            p[c] = d[c // TILE * across + at + c % TILE] + bs[c]
-        top, label = _largest(p, classes), labels[i]
+            p[c] += bs[c]
+        for c in range(classes, p.size):
+            p[c] = -np.inf
+        top = largest(p)
         gap = top - p[label]
-        for c in range(classes):
-            p[c] = math.exp(p[c] - top)
-        total = _sum(p, classes)
-        loss += math.log(total) + gap
-        for c in range(classes):
-            p[c] /= np.float32(total)
+        exponentials(p, top, np.float32(1), p)
+        whole = total(p)
+        loss += math.log(whole) + gap
+        for c in range(p.size):
+            p[c] /= np.float32(whole)
         p[label] -= np.float32(1)
         for c in range(classes):
             g_bs[c] += p[c]
-            p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
         for c in range(p.size):
-            d[c // TILE * across + at + c % TILE] = p[c]
+            p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
+        for n in range(tiles):
+            for m in range(TILE):
+                d[n * across + i * TILE + m] = p[n * TILE + m]
     for c in range(classes):
         g_bs[c] /= np.float32(examples)
     return loss / examples
-
-
-@part(fastmath=REORDER)
-def _largest(p: Array, count: int) -> np.float32:
-    """The largest number."""
-    top = p[0]
-    for c in range(count):
-        top = max(top, p[c])
-    return top
-
-
-@part(fastmath=REORDER)
-def _sum(p: Array, count: int) -> float:
-    """The sum in double."""
-    total = 0.0
-    for c in range(count):
-        total += p[c]
-    return total
 
 
 @part()

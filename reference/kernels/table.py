@@ -33,7 +33,11 @@ class _Kernels(Mapping[str, Callable[..., Any]]):
 
 
 FAST: Mapping[str, Callable[..., Any]] = _Kernels(
-    CONV_2D="conv.conv_2d", DEPTHWISE_CONV_2D="depthwise.depthwise_conv_2d", FULLY_CONNECTED="conv.fully_connected"
+    CONV_2D="conv.conv_2d",
+    DEPTHWISE_CONV_2D="depthwise.depthwise_conv_2d",
+    FULLY_CONNECTED="conv.fully_connected",
+    LOG_SOFTMAX="softmax.log_softmax",
+    SOFTMAX="softmax.softmax",
 )
 FAST_QUANTIZED: Mapping[str, Callable[..., Any]] = _Kernels(
     ADD="quantized.pairs.add",

@@ -23,6 +23,9 @@ def each(count: int, terms: int, work: Callable[[Part], object]) -> None:
     Parts do not depend on one another, and so their number does not change the result.
     """
     workers = min(threads(), count * terms // WORTH)
+    if count * terms < WORTH:
+        work((0, count))
+        return
     if workers < 2:
         for part in _parts(count, max(TERMS // max(terms, 1), 1)):
             work(part)

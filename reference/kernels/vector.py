@@ -24,8 +24,8 @@ intrinsic: Any = _intrinsic  # it takes away the argument ``context``, which is 
 # choice with AVX-512 would be 8, for which the same convolutions took 1.4 times as long.
 WIDTH = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 
-_FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
-_INTS = ir.VectorType(ir.IntType(32), WIDTH)
+FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
+INTS = ir.VectorType(ir.IntType(32), WIDTH)
 _BITS = ir.VectorType(ir.IntType(1), WIDTH)
 
 
@@ -39,10 +39,10 @@ class Vector(types.Type):
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, of: Any) -> None:
-        super().__init__(manager, of, _FLOATS)
+        super().__init__(manager, of, FLOATS)
 
 
-_VECTOR = Vector()
+VECTOR = Vector()
 
 
 @intrinsic
@@ -50,9 +50,9 @@ def load(context: Any, row: Any, i: Any) -> Any:
     """``row[i : i + WIDTH]``."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(address(target, builder, signature, values, _FLOATS), align=4)
+        return builder.load(address(target, builder, signature, values, FLOATS), align=4)
 
-    return _VECTOR(row, types.intp), build
+    return VECTOR(row, types.intp), build
 
 
 @intrinsic
@@ -62,7 +62,7 @@ def spread(context: Any, row: Any, i: Any) -> Any:
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         return in_lanes(builder, builder.load(address(target, builder, signature, values, ir.FloatType()), align=4))
 
-    return _VECTOR(row, types.intp), build
+    return VECTOR(row, types.intp), build
 
 
 @intrinsic
@@ -70,10 +70,10 @@ def store(context: Any, row: Any, i: Any, vector: Any) -> Any:
     """``row[i : i + WIDTH] = vector``."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.store(values[2], address(target, builder, signature, values, _FLOATS), align=4)
+        builder.store(values[2], address(target, builder, signature, values, FLOATS), align=4)
         return target.get_dummy_value()
 
-    return types.void(row, types.intp, _VECTOR), build
+    return types.void(row, types.intp, VECTOR), build
 
 
 @intrinsic
@@ -81,15 +81,15 @@ def store_first(context: Any, row: Any, i: Any, vector: Any, count: Any) -> Any:
     """``row[i : i + count] = vector[:count]``; all of the vector if ``count`` is more, nothing if it is negative."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at, pointer = address(target, builder, signature, values, _FLOATS), _FLOATS.as_pointer()
-        lanes = ir.Constant(_INTS, list(range(WIDTH)))
+        at, pointer = address(target, builder, signature, values, FLOATS), FLOATS.as_pointer()
+        lanes = ir.Constant(INTS, list(range(WIDTH)))
         mask = builder.icmp_signed("<", lanes, in_lanes(builder, builder.trunc(values[3], ir.IntType(32))))
-        kinds = [_FLOATS, pointer, ir.IntType(32), _BITS]
+        kinds = [FLOATS, pointer, ir.IntType(32), _BITS]
         function = declared(builder, f"llvm.masked.store.v{WIDTH}f32.p0", ir.VoidType(), kinds)
         builder.call(function, [values[2], at, ir.IntType(32)(4), mask])
         return target.get_dummy_value()
 
-    return types.void(row, types.intp, _VECTOR, types.intp), build
+    return types.void(row, types.intp, VECTOR, types.intp), build
 
 
 @intrinsic
@@ -111,9 +111,9 @@ def zeros(context: Any) -> Any:
     """``WIDTH`` times 0."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return ir.Constant(_FLOATS, [0.0] * WIDTH)
+        return ir.Constant(FLOATS, [0.0] * WIDTH)
 
-    return _VECTOR(), build
+    return VECTOR(), build
 
 
 @intrinsic
@@ -122,10 +122,10 @@ def total(context: Any, vector: Any) -> Any:
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         number = ir.FloatType()
-        function = declared(builder, f"llvm.vector.reduce.fadd.v{WIDTH}f32", number, [number, _FLOATS])
+        function = declared(builder, f"llvm.vector.reduce.fadd.v{WIDTH}f32", number, [number, FLOATS])
         return builder.call(function, [number(-0.0), values[0]], fastmath=("reassoc",))
 
-    return types.float32(_VECTOR), build
+    return types.float32(VECTOR), build
 
 
 @intrinsic
@@ -136,7 +136,68 @@ def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
         product = builder.fmul(values[0], values[1], flags=("contract",))
         return builder.fadd(product, values[2], flags=("contract",))
 
-    return _VECTOR(_VECTOR, _VECTOR, _VECTOR), build
+    return VECTOR(VECTOR, VECTOR, VECTOR), build
+
+
+@intrinsic
+def minus(context: Any, a: Any, b: Any) -> Any:
+    """``a - b``."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fsub(*values)
+
+    return VECTOR(VECTOR, VECTOR), build
+
+
+@intrinsic
+def times(context: Any, a: Any, b: Any) -> Any:
+    """``a b``."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fmul(*values)
+
+    return VECTOR(VECTOR, VECTOR), build
+
+
+@intrinsic
+def larger(context: Any, a: Any, b: Any) -> Any:
+    """The larger of each pair; b where either is NaN."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *values), *values)
+
+    return VECTOR(VECTOR, VECTOR), build
+
+
+@intrinsic
+def most(context: Any, vector: Any) -> Any:
+    """The largest of a vector's numbers that are not NaN."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = declared(builder, f"llvm.vector.reduce.fmax.v{WIDTH}f32", ir.FloatType(), [FLOATS])
+        return builder.call(function, [values[0]])
+
+    return types.float32(VECTOR), build
+
+
+@intrinsic
+def lanes(context: Any, x: Any) -> Any:
+    """A number, ``WIDTH`` times."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return in_lanes(builder, values[0])
+
+    return VECTOR(types.float32), build
+
+
+@intrinsic
+def first(context: Any, vector: Any) -> Any:
+    """A vector's first number."""
+
+    def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.extract_element(values[0], ir.IntType(32)(0))
+
+    return types.float32(VECTOR), build
 
 
 @intrinsic
@@ -148,7 +209,7 @@ def clamp(context: Any, vector: Any, bounds: Any) -> Any:
         above = builder.select(builder.fcmp_ordered("<", values[0], low), low, values[0])
         return builder.select(builder.fcmp_ordered(">", above, high), high, above)
 
-    return _VECTOR(_VECTOR, types.UniTuple(types.float32, 2)), build
+    return VECTOR(VECTOR, types.UniTuple(types.float32, 2)), build
 
 
 def address(target: Any, builder: Any, signature: Any, values: Any, kind: Any) -> Any:

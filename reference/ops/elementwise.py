@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite_transfer.reference.ops.limit import unchecked_by
 from tflite_transfer.reference.tflite.graph import Tensor
 
 Array = NDArray[Any]
@@ -24,13 +25,7 @@ def broadcasting(function: Function) -> Function:
             raise ValueError(f"the inputs are of types {', '.join(str(a.dtype) for a in arrays)}")
         return function(*arrays, **options)
 
-    checked.__dict__["unchecked"] = function
-    return cast("Function", checked)
-
-
-def unchecked(function: Function) -> Function:
-    """What ``broadcasting`` marked, without the check of types; any other function as it is."""
-    return getattr(function, "unchecked", function)
+    return unchecked_by(function)(cast("Function", checked))
 
 
 @broadcasting
@@ -154,19 +149,19 @@ def log(x: Array) -> Array:
     return np.log(x)
 
 
-def relu(x: Array) -> Array:
+def relu(x: Array, out: Array | None = None) -> Array:
     """``max(x, 0)``. (...) -> (...)."""
-    return np.maximum(x, x.dtype.type(0))
+    return np.maximum(x, x.dtype.type(0), out=out)
 
 
-def relu6(x: Array) -> Array:
+def relu6(x: Array, out: Array | None = None) -> Array:
     """``min(max(x, 0), 6)``. (...) -> (...)."""
-    return np.clip(x, x.dtype.type(0), x.dtype.type(6))
+    return np.clip(x, x.dtype.type(0), x.dtype.type(6), out=out)
 
 
-def relu_n1_to_1(x: Array) -> Array:
+def relu_n1_to_1(x: Array, out: Array | None = None) -> Array:
     """``min(max(x, -1), 1)``. (...) -> (...)."""
-    return np.clip(x, x.dtype.type(-1), x.dtype.type(1))
+    return np.clip(x, x.dtype.type(-1), x.dtype.type(1), out=out)
 
 
 def leaky_relu(x: Array, *, alpha: float) -> Array:
@@ -195,7 +190,16 @@ def dequantize(x: Array, *, outputs: tuple[Tensor, ...]) -> Array:
     return x.astype(outputs[0].dtype, copy=False)
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {  # the fused ones. Not TANH: LiteRT leaves it out without a word
+# What NumPy calls these, for floats: it can put a result into memory that is at hand.
+UFUNCS: Mapping[str, Callable[..., Any]] = {
+    "ABS": np.abs, "ADD": np.add, "COS": np.cos, "DIV": np.divide, "EXP": np.exp, "LOG": np.log,
+    "MUL": np.multiply, "NEG": np.negative, "SIN": np.sin, "SQRT": np.sqrt, "SQUARE": np.square, "SUB": np.subtract,
+    "TANH": np.tanh,
+}  # fmt: skip
+
+ACTIVATIONS: dict[
+    str, Callable[..., Array]
+] = {  # the fused ones, which take where the result shall be as ``out``. Not TANH: LiteRT leaves it out without a word
     "RELU": relu,
     "RELU6": relu6,
     "RELU_N1_TO_1": relu_n1_to_1,

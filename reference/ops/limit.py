@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from tflite_transfer.reference.tflite.errors import BudgetError
 
 Array = NDArray[Any]
 Shape = TypeVar("Shape", bound=Sequence[int])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Cost(NamedTuple):
@@ -89,6 +90,21 @@ def _afford(values: int, each: int) -> None:
             f"an operator on {values:,} values needs more than the {most:,} bytes that are left: "
             "Budget(bytes=...) sets another."
         )
+
+
+def unchecked_by(function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Mark what does the same as ``function``, and checks before it types and shapes, which runs may have in common."""
+
+    def mark(checked: Function) -> Function:
+        checked.__dict__["unchecked"] = function
+        return checked
+
+    return mark
+
+
+def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without those checks; one that is not marked as it is."""
+    return getattr(function, "unchecked", function)
 
 
 def in_time(seconds: float = 0) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.ops.limit import in_time, within_limit
+from tflite_transfer.reference.ops.limit import in_time, unchecked_by, within_limit
 from tflite_transfer.reference.ops.pieces import pieces
 
 Array = NDArray[Any]
@@ -34,11 +34,20 @@ def one_each(bias: Array, outputs: int) -> Array:
     return bias.reshape(-1)
 
 
+def _batch_matmul(a: Array, b: Array, *, adj_x: bool = False, adj_y: bool = False) -> Array:
+    """``batch_matmul`` of shapes that were checked."""
+    a, b = _turned(a, b, adj_x, adj_y)
+    return a @ b if a.size * b.shape[-1] <= _TERMS else product(a, b)
+
+
+@unchecked_by(_batch_matmul)
 def batch_matmul(a: Array, b: Array, *, adj_x: bool = False, adj_y: bool = False) -> Array:
     """``a b`` over the last two axes, either transposed first. (..., I, J), (..., J, K) -> (..., I, K)."""
-    a = np.swapaxes(a, -1, -2) if adj_x else a
-    b = np.swapaxes(b, -1, -2) if adj_y else b
-    return product(a, b)
+    return product(*_turned(a, b, adj_x, adj_y))
+
+
+def _turned(a: Array, b: Array, adj_x: bool, adj_y: bool) -> tuple[Array, Array]:
+    return np.swapaxes(a, -1, -2) if adj_x else a, np.swapaxes(b, -1, -2) if adj_y else b
 
 
 def product(a: Array, b: Array) -> Array:

@@ -33,9 +33,9 @@ MUTANTS = (
     of("pool", "average_pool_2d(x * x,", "average_pool_2d(abs(x),", "L2_POOL_2D"),
     # products and sums
     of("linear", "x.shape[-1] if keep_num_dims else weights.shape[1]", "weights.shape[1] if keep_num_dims else x.shape[-1]", "FULLY_CONNECTED"),
-    of("linear", "b = np.swapaxes(b, -1, -2) if adj_y", "b = np.swapaxes(b, -1, -2) if adj_x", "BATCH_MATMUL"),
+    of("linear", "np.swapaxes(b, -1, -2) if adj_y", "np.swapaxes(b, -1, -2) if adj_x", "BATCH_MATMUL"),
     of("reduce", "((sums < 0) & (sums %", "((sums > 0) & (sums %", "MEAN"),
-    of("reduce", "int(a) + x.ndim if a < 0", "int(a) + x.ndim - 1 if a < 0", "SUM"),
+    of("reduce", "int(a) + rank if a < 0", "int(a) + rank - 1 if a < 0", "SUM"),
     of("reduce", "initial=ends(x.dtype)[0]", "initial=0", "REDUCE_MAX"),
     of("reduce", "x.prod(axis=axes_of(x, axes), keepdims=keep_dims", "x.prod(axis=axes_of(x, axes), keepdims=True", "REDUCE_PROD"),
     of("reduce", "np.roll(sums, 1, along)", "np.roll(sums, -1, along)", "CUMSUM"),

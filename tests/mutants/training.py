@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant(TAPS, "square = rows[3:] == columns[3:] and", "square =", CONV, "definitions and depthwise"),
     Mutant(TAPS, "load(x, at + 2 * step)", "load(x, at + step)", CONV, "definitions and depthwise"),
     Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
-    Mutant(LOOP, "math.log(total) + gap", "math.log(total) - gap", STEPS, "a_step_is"),
+    Mutant(LOOP, "math.log(whole) + gap", "math.log(whole) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "c * rows.size + TILE * i", "c * rows.size + ROWS * i", STEPS, "a_step_is"),

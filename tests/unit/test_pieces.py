@@ -73,6 +73,7 @@ def test_a_kernel_called_for_some_rows_at_a_time_has_the_same_bits(opcode: str, 
     (whole,) = Interpreter(data).call(*given)
     looks: list[int] = []
     monkeypatch.setattr(threads, "TERMS", 1)
+    monkeypatch.setattr(threads, "WORTH", 1)
     monkeypatch.setattr(threads, "in_time", lambda: looks.append(1))
     np.testing.assert_array_equal(Interpreter(data).call(*given)[0], whole, strict=True)
     assert len(looks) == (2 * 4 * 5 if opcode == "CONV_2D" else 2 * 4)
