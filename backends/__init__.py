@@ -33,7 +33,7 @@ def open_backend(name: str, model: Trainable, num_threads: int | None = None) ->
     if name == "numpy":
         from tflite_transfer.backends.numpy import NumpyBackend
 
-        return NumpyBackend(model)
+        return NumpyBackend(model, num_threads)
     from tflite_transfer.backends.tflite import TFLiteBackend
 
     return TFLiteBackend(model, num_threads)

@@ -13,6 +13,7 @@ from tflite_transfer.backends.base import Array, Steps, Tree
 from tflite_transfer.backends.graphs import GraphBackend
 from tflite_transfer.reference import head, optimizers
 from tflite_transfer.reference.interpreter import Interpreter
+from tflite_transfer.reference.kernels.threads import cores
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState
 from tflite_transfer.reference.recognize import SoftmaxHead, recognize_head, recognize_inference, recognize_optimizer
 from tflite_transfer.reference.tflite.bundle import ROLES, Bundle
@@ -73,8 +74,9 @@ class NumpyBackend(GraphBackend):
 
     name = "numpy"
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, num_threads: int | None = None) -> None:
         super().__init__(bundle)
+        self._num_threads = num_threads or cores()
         self._found = recognize(bundle)
         self._functions = self._found.functions()
         rest = [role for role in ROLES if role not in self._functions]
@@ -91,7 +93,8 @@ class NumpyBackend(GraphBackend):
 
         ws, bs = self._values(params)
         weights = Head(np.array(ws.T, order="C"), np.array(bs))  # copies: the old set may be read meanwhile
-        step = partial(train_steps, bottlenecks, classes, batches, weights, rule, l2=found.l2, divisor=found.divisor)
+        options = {"l2": found.l2, "divisor": found.divisor, "num_threads": self._num_threads}
+        step = partial(train_steps, bottlenecks, classes, batches, weights, rule, **options)
         if isinstance(rule, SGD):
             return Steps(step(), self._params(weights), {})
         values = [np.require(slots[k].T, np.float32, ["C", "W"]) for k in self.bundle.slots]

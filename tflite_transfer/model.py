@@ -50,7 +50,7 @@ class TransferLearningModel:
     model_dir : the folder of the five .tflite files, or a training model in one file that tells classes of images
     classes : the classes' names, in the order of the labels' columns; by default those in the files
     backend : ``numpy`` (the reference) or ``tflite`` (LiteRT)
-    num_threads : for the bottlenecks; by default one for each core this process may use
+    num_threads : for bottlenecks, and for steps of a large head; by default one for each core this process may use
     batch_size : examples in a training batch; by default the files' own
     seed : of the shuffle; drawn if None. A state that is restored brings its own
     state : a path: loaded if it exists, written after each training; delete it to start anew

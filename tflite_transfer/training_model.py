@@ -34,7 +34,7 @@ class TrainingModel:
     ----------
     path : the .tflite
     backend : ``numpy`` (the reference, which has TensorFlow's kernels of the tutorial's files too) or ``tflite``
-    num_threads : for LiteRT; by default it chooses
+    num_threads : by default one for each core with numpy, what LiteRT chooses with tflite
     folder : where signatures of the file that save and restore by themselves may do so
     seed : of the shuffle in ``fit``; drawn if None. A state that is restored brings its own
     """

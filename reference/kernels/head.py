@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.head_loop import AdamSlots, Head, room_for, train
+from tflite_transfer.reference.kernels.gate import CAN_GIVE_WAY
+from tflite_transfer.reference.kernels.head_loop import train
 from tflite_transfer.reference.kernels.head_products import ROWS
+from tflite_transfer.reference.kernels.head_room import AdamSlots, Head, Share, room_for, shares, slices
+from tflite_transfer.reference.kernels.threads import together
 from tflite_transfer.reference.optimizers import SGD, Adam
 
 Array = NDArray[Any]
 
 __all__ = ["AdamSlots", "Head", "train_steps"]
+
+# Examples x weights of a step that are worth a thread: 60 us, and threads wait for one another 1 us.
+WORTH = 2**20
 
 
 def train_steps(
@@ -27,10 +35,11 @@ def train_steps(
     *,
     l2: float | None = None,
     divisor: float | None = None,
+    num_threads: int = 1,
 ) -> Array:
     """Take a step for each row of ``batches``, changing ``head`` and ``slots`` in place. -> losses (K,) float32.
 
-    A step's loss is the one before its update. One thread, and the GIL is free.
+    A step's loss is the one before its update. The GIL is free.
 
     Parameters
     ----------
@@ -39,6 +48,7 @@ def train_steps(
     batches : (K, B), the rows of x that make up each step's batch.
     slots : for Adam, and for nothing else.
     l2, divisor : as in ``reference.head.gradients``.
+    num_threads : at most so many share the features of a step, if it is large; the results are the same.
     """
     rows = np.ascontiguousarray(batches.astype(np.int64, casting="same_kind", copy=False))
     _check(x, classes, rows, head, slots)
@@ -49,21 +59,37 @@ def train_steps(
         raise ValueError(f"slots go with Adam: there are {'none' if slots is None else 'some'} with {rule}")
     samples = x.view(np.ndarray).reshape(-1)
     samples.flags.writeable = False  # read-only is another type to numba: let there be only that one to compile
-    examples = rows.shape[1]
+    examples, features = rows.shape[1], x.shape[1]
     starts = np.empty((len(rows), -(-examples // ROWS) * ROWS), np.int64)
     starts[:, :examples], starts[:, examples:] = rows, rows[:, -1:]
-    starts *= x.shape[1]
-    flat_slots = None if slots is None else AdamSlots(_flat(slots.mean), _flat(slots.square), slots.step)
+    starts *= features
     numbers = tuple(np.float32(number) for number in astuple(rule))
     decay, mean_of = np.float32(l2 or 0), np.float32(divisor or examples)
-    losses = np.empty(len(rows), np.float32)
-    work = room_for(examples, starts.shape[1], *head.wt.shape)
-    train(samples, labels, starts, _flat(head), flat_slots, numbers, decay, mean_of, work, losses)
-    return losses
+    losses, squares = np.empty(len(rows), np.float32), np.zeros((len(rows), slices(features)))
+
+    def work(share: Share) -> Callable[[], None]:
+        own = share.thread > 0  # all threads compute the biases and the losses, and one of them for good
+        weights, moments = _flat(head, own=own), None if slots is None else _flat_slots(slots, own=own)
+        room, told = room_for(examples, starts.shape[1], *head.wt.shape), np.empty_like(losses) if own else losses
+        return partial(
+            train, samples, labels, starts, weights, moments, numbers, decay, mean_of, room, share, told, squares
+        )
+
+    sums = starts.shape[1], *head.wt.shape
+    team = min(num_threads, slices(features), examples * head.wt.size // WORTH) if CAN_GIVE_WAY else 1
+    if team < 2 or not together([work(share) for share in shares(*sums, team)]):
+        work(shares(*sums, 1)[0])()
+    return losses + decay * squares.sum(axis=1).astype(np.float32) if decay else losses
 
 
-def _flat(head: Head) -> Head:
-    return Head(head.wt.reshape(-1), head.bs)
+def _flat(head: Head, *, own: bool) -> Head:
+    """The weights in a row; ``own``: with a copy of the biases."""
+    return Head(head.wt.reshape(-1), head.bs.copy() if own else head.bs)
+
+
+def _flat_slots(slots: AdamSlots, *, own: bool) -> AdamSlots:
+    step = slots.step.copy() if own else slots.step
+    return AdamSlots(_flat(slots.mean, own=own), _flat(slots.square, own=own), step)
 
 
 def _check(x: Array, classes: Array, rows: Array, head: Head, slots: AdamSlots | None) -> None:

@@ -1,7 +1,8 @@
 """The loop of training steps: logits, softmax, gradient and optimizer, compiled into one.
 
 A step reads its examples twice, for the logits and for the gradient, both times slice by slice over the features. The
-gradient of four classes of a slice is used up at once, so that it never exists as a whole.
+gradient of four classes of a slice is used up at once, so that it never exists as a whole. Threads share the slices
+between them, and meet once a step: when each has its part of the logits. Errors and biases are each thread's own.
 
 NumPy's BLAS needs as long or longer for the two matrix products alone, but for many classes *and* examples (us a step
 of SGD, one thread, AVX2, medians):
@@ -19,17 +20,17 @@ C      F       B     here   two products, BLAS
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflite_transfer.reference.kernels.compile import REORDER, kernel, part
-from tflite_transfer.reference.kernels.head_products import PACKED, SLICE, STEP, TILE, gradient, logits, pack
+from tflite_transfer.reference.kernels.gate import LINE, meet
+from tflite_transfer.reference.kernels.head_errors import NOTHING, errors
+from tflite_transfer.reference.kernels.head_products import PACKED, STEP, TILE, add_logits, gradient, pack
+from tflite_transfer.reference.kernels.head_room import Head, Room, Share
 from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections, sgd
-from tflite_transfer.reference.kernels.softmax import exponentials, largest, total
-from tflite_transfer.reference.kernels.vector import WIDTH
 
 Array = NDArray[Any]
 Scalars = tuple[np.float32, ...]
@@ -38,55 +39,7 @@ Scalars = tuple[np.float32, ...]
 ZERO: Any = np.int64(0)
 ONE: Any = np.int64(1)
 AHEAD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
-# Errors below this count as 0. Their products are denormal numbers, which are slow: with logits 90 apart a step took
-# up to 7,400 us instead of 600. A weight would move by 1e-30 of the rate, by Adam with epsilon 1e-8 by 1e-22.
-NOTHING = np.float32(1e-30)
 LEAST_EPSILON = np.float32(1e-12)  # with a smaller one in Adam no error counts as 0: it may move a weight by the rate
-
-
-class Head(NamedTuple):
-    """The parameters, or one number for each of them. C-contiguous float32.
-
-    The weights lie transposed to the file's ``ws``: then each class is one run of memory, as each example is.
-    """
-
-    wt: Array  # (C, F); flat in the loop
-    bs: Array  # (C,)
-
-
-class AdamSlots(NamedTuple):
-    """What Adam keeps between steps."""
-
-    mean: Head
-    square: Head
-    step: Array  # (1,), float32: the steps taken
-
-
-class Room(NamedTuple):
-    """The memory that a step works in, all of it flat.
-
-    NumPy gives it: numba would compile each of NumPy's functions that a kernel calls, 0.1 to 0.3 s for each.
-    """
-
-    d: Array  # a batch's logits, then its errors: see ``logits``
-    p: Array  # an example's probabilities; what fills the last vector is 0
-    g: Array  # the gradient of four classes of a slice
-    g_bs: Array
-    panel: Array  # a packed slice, to write to
-    packed: Array  # the same memory, to read: read-only as x is, so that ``gradient`` is compiled for one type
-    places: Array  # where in it each example begins
-
-
-def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
-    """For batches of so many examples, which ``rows`` fill up to whole tiles."""
-    width = min(SLICE, -(-features // STEP) * STEP)
-    whole = -(-classes // TILE) * TILE  # classes
-    panel = np.empty(examples * (width if classes > PACKED else STEP), np.float32)
-    packed = panel.view()
-    packed.flags.writeable = False
-    d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
-    p = np.empty(-(-whole // WIDTH) * WIDTH, np.float32)
-    return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP)
 
 
 @kernel()
@@ -100,11 +53,14 @@ def train(
     l2: np.float32,
     divisor: np.float32,
     room: Room,
+    share: Share,
     losses: Array,
+    squares: Array,
 ) -> None:
     """All the steps. ``starts``: where in x each example of each batch begins; past a batch's last one, it again.
 
     ``slots``: AdamSlots, or None for SGD. Numba knows a tuple's length, and compiles the rule's branches alone.
+    ``losses``: without the weights' squares, which are in ``squares`` (K, slices), if they are needed.
     """
     steps, examples = labels.shape
     features = head.wt.size // head.bs.size
@@ -115,13 +71,13 @@ def train(
     for k in range(steps):
         rows = starts[k]
         coming = starts[min(k + 1, steps - 1) if examples * features <= AHEAD else k]
-        logits(x, rows, head.wt, head.bs.size, room.g.size // TILE, room.d)
-        loss = _errors(room.d, room.p, labels[k], head.bs, divisor, nothing, room.g_bs)
+        _logits(x, rows, head, k, room, share)
+        losses[k] = errors(room.d, room.p, labels[k], head.bs, divisor, nothing, room.g_bs)
         if len(rule) > 1:
             corrections = bias_corrections(rule, slots.step[0])
             slots.step[0] += np.float32(1)
-        squares = _update_weights(x, rows, examples, coming, head, slots, rule, corrections, l2, room)
-        losses[k] = np.float32(loss) + l2 * np.float32(squares)
+        of_step = squares[k]
+        _update_weights(x, rows, examples, coming, head, slots, rule, corrections, l2, room, share, of_step)
         if len(rule) == 1:
             sgd(head.bs, room.g_bs, rule)
         else:
@@ -129,43 +85,24 @@ def train(
 
 
 @part()
-def _errors(
-    d: Array, p: Array, labels: Array, bs: Array, divisor: np.float32, nothing: np.float32, g_bs: Array
-) -> float:
-    """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
-    examples, classes = labels.size, bs.size
-    tiles = -(-classes // TILE)
-    across = d.size // tiles  # numbers of a tile of classes
-    for c in range(classes):
-        g_bs[c] = np.float32(0)
-    loss: Any = 0.0
-    for i in range(examples):
-        label = labels[i]
-        for n in range(tiles):
-            for m in range(TILE):
-                p[n * TILE + m] = d[n * across + i * TILE + m]
-        for c in range(classes):
-            p[c] += bs[c]
-        for c in range(classes, p.size):
-            p[c] = -np.inf
-        top = largest(p)
-        gap = top - p[label]
-        exponentials(p, top, np.float32(1), p)
-        whole = total(p)
-        loss += math.log(whole) + gap
-        for c in range(p.size):
-            p[c] /= np.float32(whole)
-        p[label] -= np.float32(1)
-        for c in range(classes):
-            g_bs[c] += p[c]
-        for c in range(p.size):
-            p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
-        for n in range(tiles):
-            for m in range(TILE):
-                d[n * across + i * TILE + m] = p[n * TILE + m]
-    for c in range(classes):
-        g_bs[c] /= np.float32(examples)
-    return loss / examples
+def _logits(x: Array, rows: Array, head: Head, k: int, room: Room, share: Share) -> None:
+    """``d <- x w``, slice after slice in their order, whichever thread computed it."""
+    d, board, width = room.d, share.board, room.g.size // TILE
+    for n in range(d.size):
+        d[n] = np.float32(0)
+    if share.gates.size == LINE:
+        add_logits(x, rows, head.wt, head.bs.size, share.first, share.last, width, d, 0)
+        return
+    start = k % 2 * (board.size // 2)
+    own = board[start + share.first // width * d.size : start + -(-share.last // width) * d.size]
+    for n in range(own.size):
+        own[n] = np.float32(0)
+    add_logits(x, rows, head.wt, head.bs.size, share.first, share.last, width, own, d.size)
+    meet(share.gates, share.thread, k + 1)
+    for at in range(start, start + board.size // 2, d.size):
+        of_slice = board[at : at + d.size]
+        for n in range(d.size):
+            d[n] += of_slice[n]
 
 
 @part()
@@ -180,32 +117,32 @@ def _update_weights(
     corrections: Scalars,
     l2: np.float32,
     room: Room,
-) -> float:
-    """Gradient and optimizer, four classes of one slice at a time. -> sum of the old weights' squares, if needed."""
+    share: Share,
+    squares: Array,
+) -> None:
+    """Gradient and optimizer, four classes of one slice at a time; and the sum of a slice's old squares, if needed."""
     classes, g = head.bs.size, room.g
     features, width = head.wt.size // classes, g.size // TILE
-    squares = 0.0
-    for lo in range(0, features, width):
-        hi = min(lo + width, features)
+    for lo in range(share.first, share.last, width):
+        hi = min(lo + width, share.last)
         rest = lo if classes > PACKED else hi - (hi - lo) % STEP
         pack(x, rows, examples, rest, hi, room.panel)
         for c in range(0, classes, TILE):
-            errors = c * rows.size
-            gradient(x, rows, examples, ONE, coming, room.d, errors, lo, rest, g, ZERO)
+            first = c * rows.size
+            gradient(x, rows, examples, ONE, coming, room.d, first, lo, rest, g, ZERO)
             gradient(
-                room.packed, room.places, examples, examples, room.places, room.d, errors, ZERO, hi - rest, g, rest - lo
+                room.packed, room.places, examples, examples, room.places, room.d, first, ZERO, hi - rest, g, rest - lo
             )
             for n in range(min(TILE, classes - c)):
                 at = (c + n) * features + lo
                 to = at + hi - lo
                 w, g_w = head.wt[at:to], g[n * width : n * width + hi - lo]
                 if l2 != 0:
-                    squares += float(_add_decay(w, l2, g_w))
+                    squares[lo // width] += _add_decay(w, l2, g_w)
                 if len(rule) == 1:
                     sgd(w, g_w, rule)
                 else:
                     adam(w, g_w, slots.mean.wt[at:to], slots.square.wt[at:to], rule, corrections)
-    return squares
 
 
 @part(fastmath=REORDER)

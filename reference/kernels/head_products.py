@@ -25,33 +25,35 @@ PACKED = 8
 
 
 @part()
-def logits(x: Array, rows: Array, w: Array, classes: int, width: int, z: Array) -> None:
-    """``z[c // 4, i, c % 4] <- x[i] . w[c]``, without the bias. All tiles are whole: past the last class, it again."""
-    features = w.size // classes
-    whole = features // WIDTH * WIDTH
-    for n in range(z.size):
-        z[n] = np.float32(0)
-    for lo in range(0, whole, width):
-        hi = min(lo + width, whole)
+def add_logits(
+    x: Array, rows: Array, w: Array, classes: int, first: int, last: int, width: int, z: Array, apart: int
+) -> None:
+    """``z[c // 4, i, c % 4] += x[i] . w[c]``, over features first to last, ``width`` of them at a time.
+
+    A slice's sums are ``apart`` from those of the slice before. All tiles are whole: past the last class, it again.
+    """
+    to = 0
+    for lo in range(first, last, width):
+        hi = min(lo + width, last)
         for c in range(0, classes, TILE):
             for i in range(0, rows.size, ROWS):
-                _add_dots(x, rows, i, w, classes, c, lo, hi, z)
-    for f in range(whole, features):
-        for c in range(classes):
-            for i in range(rows.size):
-                z[(c // TILE * rows.size + i) * TILE + c % TILE] += x[rows[i] + f] * w[c * features + f]
+                _add_dots(x, rows, i, w, classes, c, lo, hi, z, to + c * rows.size + TILE * i)
+        to += apart
 
 
 @part()
-def _add_dots(x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo: int, hi: int, z: Array) -> None:
-    """Add the 3 x 4 products of three examples and four classes, over features lo to hi."""
+def _add_dots(
+    x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo: int, hi: int, z: Array, to: int
+) -> None:
+    """Add the 3 x 4 products of three examples and four classes, over features lo to hi, to ``z[to:]``."""
+    whole = hi - (hi - lo) % WIDTH
     features, last = w.size // classes, classes - 1
     p, q, r = rows[i], rows[i + 1], rows[i + 2]
     s, t, u, v = (
         c * features, min(c + 1, last) * features, min(c + 2, last) * features, min(c + 3, last) * features
     )  # fmt: skip
     ps = pt = pu = pv = qs = qt = qu = qv = rs = rt = ru = rv = zeros()
-    for f in range(lo, hi, WIDTH):
+    for f in range(lo, whole, WIDTH):
         xp, xq, xr = load(x, p + f), load(x, q + f), load(x, r + f)
         y = load(w, s + f)
         ps, qs, rs = multiply_add(xp, y, ps), multiply_add(xq, y, qs), multiply_add(xr, y, rs)
@@ -61,9 +63,11 @@ def _add_dots(x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo:
         pu, qu, ru = multiply_add(xp, y, pu), multiply_add(xq, y, qu), multiply_add(xr, y, ru)
         y = load(w, v + f)
         pv, qv, rv = multiply_add(xp, y, pv), multiply_add(xq, y, qv), multiply_add(xr, y, rv)
-    at = c * rows.size + TILE * i
     for n, vector in enumerate((ps, pt, pu, pv, qs, qt, qu, qv, rs, rt, ru, rv)):
-        z[at + n] += total(vector)
+        dot = total(vector)
+        for f in range(whole, hi):
+            dot += x[rows[i + n // TILE] + f] * w[min(c + n % TILE, last) * features + f]
+        z[to + n] += dot
 
 
 @part()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -15,6 +16,7 @@ TERMS = 2**30  # multiply-adds of one call: 0.1 s, after which Python's threads 
 WORTH = 2**23
 
 Part = tuple[int, int]
+_ALONE = threading.Lock()
 
 
 def each(count: int, terms: int, work: Callable[[Part], object]) -> None:
@@ -35,6 +37,23 @@ def each(count: int, terms: int, work: Callable[[Part], object]) -> None:
         list(_pool(workers).map(work, [(first + a, first + b) for a, b in _parts(last - first, share)]))
 
 
+def together(works: Sequence[Callable[[], object]]) -> bool:
+    """Run works that wait for one another, each in a thread of its own; False, and nothing, where others do so now.
+
+    Two such groups could fill the pool with works that each wait for one that has no thread.
+    """
+    if not _ALONE.acquire(blocking=False):
+        return False
+    try:
+        others = [_pool(len(works) - 1, "steps").submit(work) for work in works[1:]]
+        works[0]()
+        for other in others:
+            other.result()
+    finally:
+        _ALONE.release()
+    return True
+
+
 def _parts(count: int, most: int) -> Iterator[Part]:
     for first in range(0, count, most):
         in_time()
@@ -47,5 +66,5 @@ def cores() -> int:
 
 
 @cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, "kernels")
+def _pool(workers: int, name: str = "kernels") -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, name)

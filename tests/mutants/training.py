@@ -20,6 +20,7 @@ CONSTANTS, BIASES = "converter/networks/constants.py", "converter/networks/biase
 CONVOLVED, TAPS = "reference/kernels/conv.py", "reference/kernels/depthwise.py"
 LOOP, VECTOR = "reference/kernels/head_loop.py", "reference/kernels/vector.py"
 PRODUCTS = "reference/kernels/head_products.py"
+STEADY, REPEATED, SOFTMAX = "reference/steady.py", "tests/unit/test_steady.py", "tests/unit/test_kernels_softmax.py"
 
 
 def flex(file: str, old: str, new: str, keyword: str) -> Mutant:
@@ -61,11 +62,21 @@ MUTANTS = (
     Mutant(TAPS, "square = rows[3:] == columns[3:] and", "square =", CONV, "definitions and depthwise"),
     Mutant(TAPS, "load(x, at + 2 * step)", "load(x, at + step)", CONV, "definitions and depthwise"),
     Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
-    Mutant(LOOP, "math.log(whole) + gap", "math.log(whole) - gap", STEPS, "a_step_is"),
+    Mutant("reference/kernels/head_errors.py", "math.log(whole) + gap", "math.log(whole) - gap", STEPS, "a_step_is"),
+    Mutant(LOOP, "    meet(share.gates, share.thread, k + 1)\n", "", STEPS, "threads_change"),
+    Mutant(LOOP, "own, d.size)", "own, 0)", STEPS, "threads_change"),
+    Mutant("reference/kernels/head.py", "head.bs.copy() if own", "head.bs if own", STEPS, "threads_change"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "c * rows.size + TILE * i", "c * rows.size + ROWS * i", STEPS, "a_step_is"),
     Mutant("reference/kernels/optimizers.py", "math.sqrt(v[f] / correction2) + epsilon", "math.sqrt(v[f] / correction2 + epsilon)", ADAM, "adam"),
+    Mutant("reference/kernels/softmax.py", "tops = larger(load(z, c), tops)", "tops = load(z, c)", SOFTMAX, "softmax_is"),
+    Mutant("reference/kernels/exponential.py", "builder.sub(whole, half)", "half", SOFTMAX, "unit_in_the_last"),
+    Mutant(STEADY, " - {i for s in others for i in s.inputs}", "", REPEATED, "checked_runs"),
+    Mutant(STEADY, " and step.inputs[1] in own", "", REPEATED, "checked_runs"),
+    Mutant(STEADY, "step.inputs[1] in step.release", "step.inputs[1] in step.inputs", REPEATED, "checked_runs"),
+    Mutant(STEADY, "number in own and number in step.release", "number in own", REPEATED, "checked_runs"),
+    Mutant(STEADY, "told.difference(graph.outputs)", "told", REPEATED, "callers_own"),
     Mutant(CONSTANTS, "slot.spot if _is_even(values[tensor]) else None", "None", SHARED, "biases or PReLU"),
     Mutant(CONSTANTS, "-operator - 1 if _is_even(values[matrix]) else matrix", "-operator - 1", SHARED, "times"),
     Mutant(BIASES, "return values[other].size == units", "return False", SHARED, "steps or attention"),

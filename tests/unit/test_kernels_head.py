@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
+from tflite_transfer.reference.kernels import threads
 from tflite_transfer.reference.kernels.head import AdamSlots, Head, train_steps
 from tflite_transfer.reference.optimizers import SGD, Adam, AdamState
 
@@ -142,6 +144,45 @@ def test_a_step_is_the_definitions(features: int, classes: int, examples: int, l
 @pytest.mark.parametrize("step", [0, 1, 9, 100, 12345, 2**24])
 def test_adam_corrects_for_the_step(step: int) -> None:
     check_step(Problem(7, 3, 4), step=step)
+
+
+@pytest.mark.parametrize("features", [9000, 4097, 12_301])
+@pytest.mark.parametrize("rule", [SGD_RULE, ADAM], ids=["sgd", "adam"])
+@pytest.mark.parametrize("classes", [4, 10])
+def test_threads_change_no_bit(classes: int, rule: SGD | Adam, features: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tflite_transfer.reference.kernels.head.WORTH", 1)
+    groups: list[int] = []
+    monkeypatch.setattr(
+        "tflite_transfer.reference.kernels.head.together", lambda w: (groups.append(len(w)), threads.together(w))[1]
+    )
+    found = []
+    for count in (1, 2, 3):
+        p = Problem(features, classes, 7)
+        losses, head, slots = p.run(rule, p.batches, l2=0.01, num_threads=count)
+        moments = [] if slots is None else [*slots.mean, *slots.square, slots.step]
+        found.append([losses, *head, *moments])
+    assert groups == [2, 2 if features < 8192 else 3]  # slices have 4,096 features
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_small_steps_are_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tflite_transfer.reference.kernels.head.together", None)
+    p = Problem(9000, 4, 20)
+    p.run(SGD_RULE, p.batches, num_threads=2)
+
+
+def test_two_trainings_at_a_time_take_turns_with_the_threads() -> None:
+    """The second is not shared, and gives the same."""
+    problems = [Problem(70_000, 4, 10) for _ in range(2)]
+    alone = problems[0].run(ADAM, problems[0].batches)
+    batches = np.tile(problems[0].batches, (20, 1))
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(p.run, ADAM, batches, num_threads=3) for p in problems]
+        (first, *_), (second, *_) = (run.result(timeout=60) for run in runs)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first[: len(alone[0])], alone[0])
 
 
 @pytest.mark.parametrize("rule", [SGD_RULE, ADAM], ids=["sgd", "adam"])
