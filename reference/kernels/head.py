@@ -75,7 +75,7 @@ def train_steps(
             train, samples, labels, starts, weights, moments, numbers, decay, mean_of, room, share, told, squares
         )
 
-    sums = starts.shape[1], *head.wt.shape
+    sums = starts.shape[1], len(head.bs), features
     team = min(num_threads, slices(features), examples * head.wt.size // WORTH) if CAN_GIVE_WAY else 1
     if team < 2 or not together([work(share) for share in shares(*sums, team)]):
         work(shares(*sums, 1)[0])()

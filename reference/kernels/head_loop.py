@@ -87,22 +87,25 @@ def train(
 @part()
 def _logits(x: Array, rows: Array, head: Head, k: int, room: Room, share: Share) -> None:
     """``d <- x w``, slice after slice in their order, whichever thread computed it."""
-    d, board, width = room.d, share.board, room.g.size // TILE
-    for n in range(d.size):
-        d[n] = np.float32(0)
-    if share.gates.size == LINE:
-        add_logits(x, rows, head.wt, head.bs.size, share.first, share.last, width, d, 0)
-        return
-    start = k % 2 * (board.size // 2)
-    own = board[start + share.first // width * d.size : start + -(-share.last // width) * d.size]
+    width, size = room.g.size // TILE, room.d.size
+    alone = share.gates.size == LINE
+    start = k % 2 * (share.board.size // 2)
+    own, apart = room.d, ZERO
+    if not alone:
+        own = share.board[start + share.first // width * size : start + -(-share.last // width) * size]
+        apart = size
     for n in range(own.size):
         own[n] = np.float32(0)
-    add_logits(x, rows, head.wt, head.bs.size, share.first, share.last, width, own, d.size)
+    add_logits(x, rows, head.wt, head.bs.size, share.first, share.last, width, own, apart)
+    if alone:
+        return
     meet(share.gates, share.thread, k + 1)
-    for at in range(start, start + board.size // 2, d.size):
-        of_slice = board[at : at + d.size]
-        for n in range(d.size):
-            d[n] += of_slice[n]
+    for n in range(size):
+        room.d[n] = np.float32(0)
+    for at in range(start, start + share.board.size // 2, size):
+        of_slice = share.board[at : at + size]
+        for n in range(size):
+            room.d[n] += of_slice[n]
 
 
 @part()

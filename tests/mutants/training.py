@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant(VECTOR, 'fcmp_ordered("<"', 'fcmp_unordered("<"', CONV, "infinities"),
     Mutant("reference/kernels/head_errors.py", "math.log(whole) + gap", "math.log(whole) - gap", STEPS, "a_step_is"),
     Mutant(LOOP, "    meet(share.gates, share.thread, k + 1)\n", "", STEPS, "threads_change"),
-    Mutant(LOOP, "own, d.size)", "own, 0)", STEPS, "threads_change"),
+    Mutant(LOOP, "apart = size", "apart = ZERO", STEPS, "threads_change"),
     Mutant("reference/kernels/head.py", "head.bs.copy() if own", "head.bs if own", STEPS, "threads_change"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
