@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite_transfer.reference.kernels.compile import part
+from tflite_transfer.reference.kernels.compile import REORDER, part
 from tflite_transfer.reference.kernels.head_products import TILE
-from tflite_transfer.reference.kernels.softmax import exponentials, largest, total
+from tflite_transfer.reference.kernels.softmax import exponentials, total
 
 Array = NDArray[Any]
 
@@ -25,35 +25,38 @@ def errors(
 ) -> float:
     """Logits to errors: ``d <- (softmax(d + bs) - y) / divisor``, 0 for what fills the tiles. -> mean loss."""
     examples, classes = labels.size, bs.size
-    tiles = -(-classes // TILE)
-    across = d.size // tiles  # numbers of a tile of classes
+    across = d.size // p.size * TILE  # numbers of a tile of classes
     for c in range(classes):
         g_bs[c] = np.float32(0)
     loss: Any = 0.0
     for i in range(examples):
-        label = labels[i]
-        for n in range(tiles):
-            for m in range(TILE):
-                p[n * TILE + m] = d[n * across + i * TILE + m]
+        at = i * TILE
         for c in range(classes):
-            p[c] += bs[c]
-        for c in range(classes, p.size):
-            p[c] = -np.inf
-        top = largest(p)
+            p[c] = d[c // TILE * across + at + c % TILE] + bs[c]
+        top, label = _largest(p, classes), labels[i]
         gap = top - p[label]
-        exponentials(p, top, np.float32(1), p)
-        whole = total(p)
+        q = p[:classes]
+        for c in range(exponentials(q, top, np.float32(1), q), classes):
+            p[c] = math.exp(p[c] - top)
+        whole = total(q)
         loss += math.log(whole) + gap
-        for c in range(p.size):
+        for c in range(classes):
             p[c] /= np.float32(whole)
         p[label] -= np.float32(1)
         for c in range(classes):
             g_bs[c] += p[c]
-        for c in range(p.size):
             p[c] = np.float32(0) if abs(p[c]) < nothing else p[c] / divisor
-        for n in range(tiles):
-            for m in range(TILE):
-                d[n * across + i * TILE + m] = p[n * TILE + m]
+        for c in range(p.size):
+            d[c // TILE * across + at + c % TILE] = p[c]
     for c in range(classes):
         g_bs[c] /= np.float32(examples)
     return loss / examples
+
+
+@part(fastmath=REORDER)
+def _largest(p: Array, count: int) -> np.float32:
+    """The largest number: of few classes sooner than by vectors."""
+    top = p[0]
+    for c in range(count):
+        top = max(top, p[c])
+    return top

@@ -38,7 +38,7 @@ Scalars = tuple[np.float32, ...]
 # Numba would compile ``gradient`` once more for Python's 0 and 1, whose values it knows.
 ZERO: Any = np.int64(0)
 ONE: Any = np.int64(1)
-AHEAD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
+HELD = 2**16  # numbers of a batch, 256 kB: smaller ones are fetched while the batch before them is computed with
 LEAST_EPSILON = np.float32(1e-12)  # with a smaller one in Adam no error counts as 0: it may move a weight by the rate
 
 
@@ -63,14 +63,13 @@ def train(
     ``losses``: without the weights' squares, which are in ``squares`` (K, slices), if they are needed.
     """
     steps, examples = labels.shape
-    features = head.wt.size // head.bs.size
     corrections = np.float32(1), np.float32(1)
     nothing = NOTHING
     if len(rule) > 1 and rule[-1] < LEAST_EPSILON:
         nothing = np.float32(0)
     for k in range(steps):
         rows = starts[k]
-        coming = starts[min(k + 1, steps - 1) if examples * features <= AHEAD else k]
+        coming = starts[min(k + 1, steps - 1)]
         _logits(x, rows, head, k, room, share)
         losses[k] = errors(room.d, room.p, labels[k], head.bs, divisor, nothing, room.g_bs)
         if len(rule) > 1:
@@ -132,10 +131,11 @@ def _update_weights(
         pack(x, rows, examples, rest, hi, room.panel)
         for c in range(0, classes, TILE):
             first = c * rows.size
-            gradient(x, rows, examples, ONE, coming, room.d, first, lo, rest, g, ZERO)
-            gradient(
-                room.packed, room.places, examples, examples, room.places, room.d, first, ZERO, hi - rest, g, rest - lo
-            )
+            if examples * features <= HELD:
+                gradient(x, rows, examples, ONE, coming, room.d, first, lo, rest, g, ZERO)
+            else:
+                gradient(x, rows, examples, ONE, None, room.d, first, lo, rest, g, ZERO)
+            gradient(room.packed, room.places, examples, examples, None, room.d, first, ZERO, hi - rest, g, rest - lo)
             for n in range(min(TILE, classes - c)):
                 at = (c + n) * features + lo
                 to = at + hi - lo

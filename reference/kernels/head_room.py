@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tflite_transfer.reference.kernels.gate import gates
 from tflite_transfer.reference.kernels.head_products import PACKED, SLICE, STEP, TILE
-from tflite_transfer.reference.kernels.vector import WIDTH
 
 Array = NDArray[Any]
 
@@ -39,7 +38,7 @@ class Room(NamedTuple):
     """The memory that a thread's step works in, all of it flat."""
 
     d: Array  # a batch's logits, then its errors: see ``logits``
-    p: Array  # an example's probabilities; what fills the last vector is 0
+    p: Array  # an example's probabilities; zeros after them fill the last tile
     g: Array  # the gradient of four classes of a slice
     g_bs: Array
     panel: Array  # a packed slice, to write to
@@ -85,5 +84,5 @@ def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
     packed = panel.view()
     packed.flags.writeable = False
     d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
-    p = np.empty(-(-whole // WIDTH) * WIDTH, np.float32)
+    p = np.zeros(whole, np.float32)
     return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP)

@@ -50,7 +50,7 @@ def _rows(compiled: Callable[..., None], z: Array, *more: np.float32) -> Array:
 def _softmax(z: Array, room: Array, beta: np.float32) -> None:
     for at in range(0, z.size, room.size):
         row = z[at : at + room.size]
-        exponentials(row, largest(row), beta, row)
+        _exponentials(row, largest(row), beta, row)
         whole = np.float32(total(row))
         for c in range(row.size):
             row[c] /= whole
@@ -61,20 +61,26 @@ def _log_softmax(z: Array, room: Array) -> None:
     for at in range(0, z.size, room.size):
         row = z[at : at + room.size]
         top = largest(row)
-        exponentials(row, top, np.float32(1), room)
+        _exponentials(row, top, np.float32(1), room)
         gap = np.float32(math.log(total(room)))
         for c in range(row.size):
             row[c] = row[c] - top - gap
 
 
 @part()
-def exponentials(z: Array, top: np.float32, beta: np.float32, y: Array) -> None:
+def _exponentials(z: Array, top: np.float32, beta: np.float32, y: Array) -> None:
     """``y <- exp(beta (z - top))``. (n,)."""
+    for c in range(exponentials(z, top, beta, y), z.size):
+        y[c] = first(exponential(lanes((z[c] - top) * beta)))
+
+
+@part()
+def exponentials(z: Array, top: np.float32, beta: np.float32, y: Array) -> int:
+    """``y <- exp(beta (z - top))`` of whole vectors, as many as there are. (n,) -> how many numbers are done."""
     tops, betas, whole = lanes(top), lanes(beta), z.size // WIDTH * WIDTH
     for c in range(0, whole, WIDTH):
         store(y, c, exponential(times(minus(load(z, c), tops), betas)))
-    for c in range(whole, z.size):
-        y[c] = first(exponential(lanes((z[c] - top) * beta)))
+    return whole
 
 
 @part()
