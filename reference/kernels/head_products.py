@@ -27,25 +27,37 @@ PACKED = 8
 
 @part()
 def add_logits(
-    x: Array, rows: Array, w: Array, classes: int, first: int, last: int, width: int, z: Array, apart: int
+    x: Array,
+    rows: Array,
+    coming: Array,
+    halved: int,
+    w: Array,
+    classes: int,
+    first: int,
+    last: int,
+    width: int,
+    z: Array,
+    apart: int,
 ) -> None:
     """``z[c // 4, i, c % 4] += x[i] . w[c]``, over features first to last, ``width`` of them at a time.
 
     A slice's sums are ``apart`` from those of the slice before. All tiles are whole: past the last class, it again.
+    Meanwhile it fetches the coming examples' features, or the first half of them: ``halved`` is 0 or 1.
     """
     to = 0
     for lo in range(first, last, width):
         hi = min(lo + width, last)
         for c in range(0, classes, TILE):
             for i in range(0, rows.size, ROWS):
-                _add_dots(x, rows, i, w, classes, c, lo, hi, z, to + c * rows.size + TILE * i)
+                _add_dots(x, rows, coming, halved, i, w, classes, c, lo, hi, z, to + c * rows.size + TILE * i)
         to += apart
 
 
 @part()
 def _add_dots(
-    x: Array, rows: Array, i: int, w: Array, classes: int, c: int, lo: int, hi: int, z: Array, to: int
-) -> None:
+    x: Array, rows: Array, coming: Array, halved: int, i: int, w: Array, classes: int, c: int, lo: int, hi: int,
+    z: Array, to: int,
+) -> None:  # fmt: skip
     """Add the 3 x 4 products of three examples and four classes, over features lo to hi, to ``z[to:]``."""
     whole = hi - (hi - lo) % WIDTH
     features, last = w.size // classes, classes - 1
@@ -55,6 +67,10 @@ def _add_dots(
     )  # fmt: skip
     ps = pt = pu = pv = qs = qt = qu = qv = rs = rt = ru = rv = zeros()
     for f in range(lo, whole, WIDTH):
+        ahead = f >> halved
+        prefetch(x, coming[i] + ahead)
+        prefetch(x, coming[i + 1] + ahead)
+        prefetch(x, coming[i + 2] + ahead)
         xp, xq, xr = load(x, p + f), load(x, q + f), load(x, r + f)
         y = load(w, s + f)
         ps, qs, rs = multiply_add(xp, y, ps), multiply_add(xq, y, qs), multiply_add(xr, y, rs)
@@ -98,8 +114,8 @@ def gradient(
 ) -> None:
     """``g[n, to:] <- sum over the examples of errors[first:][., n] x[., lo:hi]``, for four classes n.
 
-    Feature f of example i is at ``rows[i] + scale * f``. Meanwhile it fetches the coming batch's features; if that is
-    None, its own, a little ahead: these are as many streams as there are examples.
+    Feature f of example i is at ``rows[i] + scale * f``. Meanwhile it fetches half as many features of the coming
+    batch; if that is None, its own, a little ahead: these are as many streams as there are examples.
     """
     width = g.size // TILE
     for f in range(lo, hi, STEP):
@@ -109,7 +125,7 @@ def gradient(
             if coming is None:
                 prefetch(x, at + AHEAD)
             else:
-                prefetch(x, coming[i] + f)
+                prefetch(x, coming[i] + f // 2)
             xa, xb = load(x, at), load(x, at + WIDTH)
             y = spread(errors, first + TILE * i)
             p, q = multiply_add(y, xa, p), multiply_add(y, xb, q)

@@ -44,6 +44,7 @@ class Room(NamedTuple):
     panel: Array  # a packed slice, to write to
     packed: Array  # the same memory, to read: read-only as x is, so that ``gradient`` is compiled for one type
     places: Array  # where in it each example begins
+    late: Array  # where the second half of each example of the coming batch begins
 
 
 class Share(NamedTuple):
@@ -85,4 +86,4 @@ def room_for(examples: int, rows: int, classes: int, features: int) -> Room:
     packed.flags.writeable = False
     d, g, g_bs = (np.empty(size, np.float32) for size in (whole * rows, TILE * width, classes))
     p = np.zeros(whole, np.float32)
-    return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP)
+    return Room(d, p, g, g_bs, panel, packed, np.arange(examples) * STEP, np.empty(rows, np.int64))
