@@ -49,8 +49,8 @@ def explain(
 ) -> None:
     """Explain one training step of MODEL: formulas, numbers, the source that computed them, and what LiteRT says.
 
-    Of five files, and of a training model with a frozen base and a softmax head, stage by stage; of any other .tflite
-    operator by operator. Without --data or --input the samples are noise.
+    Of a softmax classifier, in five files or in one, stage by stage; of any other .tflite operator by operator. Without
+    --data or --input the samples are noise.
     """
     check_outputs({"--out": out}, [model, state, *paths(inputs or [])])
     _check(out, backend, precision)
@@ -97,20 +97,23 @@ def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
     from tflite_transfer.diagnostics.explain.explanation import explained
     from tflite_transfer.diagnostics.explain.operations import traced
     from tflite_transfer.diagnostics.explain.subject import graph_of, infer_of, learns_classes, start_of, trainable_of
+    from tflite_transfer.reference.tflite.errors import UnknownFormError
 
     model = trainable_of(asked.path)
     start = start_of(model, asked) if model is not None and learns_classes(model) else None
+    why = "Operator by operator, for it learns no classes of images." if model is not None and start is None else ""
     if start is None and asked.data is not None:
         raise OptionError("--data goes with a model that learns classes of images; this one takes --input.")
     if model is not None and start is not None and op is None and asked.signature is None:
-        told = explained(
-            asked.path.name, model, start, engine=wanted.engine, precision=wanted.precision, batch=wanted.batch
-        )
-        if told is not None:
-            return "explain", told
+        try:
+            return "explain", explained(
+                asked.path.name, model, start, engine=wanted.engine, precision=wanted.precision, batch=wanted.batch
+            )
+        except UnknownFormError as e:
+            why = f"Operator by operator, for {e}."
     graph = graph_of(asked, model, start, inside=op is not None)
     if op is None:
-        return "operations", traced(graph, infer_of(model, graph, start))
+        return "operations", traced(graph, infer_of(model, graph, start), why)
     exact = wanted.precision == "float64"
     return "operation", detailed(graph, op, engine=wanted.engine, exact=exact)
 

@@ -17,7 +17,7 @@ from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.diagnostics.explain.batch import Start, random_batch, scaled
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
-from tflite_transfer.diagnostics.explain.places import find_head
+from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers

@@ -139,15 +139,22 @@ def _of_one_file(asked: Asked, model: OneFile, start: Start | None, *, inside: b
     source = Source(model.content, model.model, key)
     if start is None:
         return Graph(source, asked.given)
-    images, given = model.as_x(scaled(model, start.batch)), dict[str, Any]()
+    images, given = model.as_x(scaled(model, start.batch))[:1], dict[str, Any]()
     if key == roles.train.key:
-        found = examples(model, {"x": images, "y": start.batch.classes}, asked.seed)
-        given = {roles.train.argument: _cached(model, found.x), roles.labels: found.y}
-    elif roles.base is not None and key == roles.base.key:
-        given = {roles.base.argument: images[:1]}
+        return train_of(model, start, asked.seed)
+    if roles.base is not None and key == roles.base.key:
+        given = {roles.base.argument: images}
     elif key == roles.infer.key:
-        given = {roles.infer.argument: _cached(model, images[:1])}
+        given = {roles.infer.argument: _cached(model, images)}
     return Graph(source, given, {**start.params, **start.slots})
+
+
+def train_of(model: OneFile, start: Start, seed: int = 0) -> Graph:
+    """The train signature, given the whole batch."""
+    roles = model.roles
+    found = examples(model, {"x": model.as_x(scaled(model, start.batch)), "y": start.batch.classes}, seed)
+    given = {roles.train.argument: _cached(model, found.x), roles.labels: found.y}
+    return Graph(Source(model.content, model.model, roles.train.key), given, {**start.params, **start.slots})
 
 
 def _cached(model: OneFile, images: Array) -> Array:

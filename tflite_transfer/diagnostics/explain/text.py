@@ -84,7 +84,7 @@ def _stage(stage: Stage, told: Explanation) -> Iterable[RenderableType]:
 def trace_text(told: Trace) -> list[RenderableType]:
     """A run, a few lines an operator."""
     head = Text.assemble((told.model, "bold"), f" · {told.signature} · given: {told.told}")
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [head, *([Text(told.why, "italic")] if told.why else [])]
     if told.decision is not None:
         parts += [Text(f"the sample: {told.decision.sample}, a {told.decision.truth}"), _bars(told.decision), Text()]
     for o in told.operations:

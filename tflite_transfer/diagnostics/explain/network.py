@@ -1,0 +1,150 @@
+"""A network's own layers in front of its last one: its train signature, run before the step and once more after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from tflite_transfer.backends.base import Array
+from tflite_transfer.diagnostics.explain import bounds
+from tflite_transfer.diagnostics.explain.decision import SAMPLE
+from tflite_transfer.diagnostics.explain.front import FeatureMap, Layer, feature_maps
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, THETA, A, G, X
+from tflite_transfer.diagnostics.explain.places import Head
+from tflite_transfer.diagnostics.explain.runs import Run, run
+from tflite_transfer.diagnostics.explain.stage import Check, Stage, Symbol, Value, check
+from tflite_transfer.diagnostics.explain.subject import Graph
+from tflite_transfer.diagnostics.gradients.wiring import Wiring
+from tflite_transfer.diagnostics.page.formula import of, symbol
+from tflite_transfer.diagnostics.page.names import ending, quoted
+from tflite_transfer.diagnostics.page.numbers import shape, short
+from tflite_transfer.diagnostics.sides import ORACLE
+from tflite_transfer.reference.ops.table import TABLE
+from tflite_transfer.reference.tflite.graph import Operator
+
+LAYERS = 40  # parameters that are told one by one
+RANDOM = frozenset({"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"})
+VARIABLES = frozenset({"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE"})
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """See ``Front``. ``graph`` is the train signature on the step's batch, with the variables before the step."""
+
+    head: Head
+    graph: Graph
+
+    def given(self) -> dict[str, Array]:
+        return self._read("numpy", self._ours)
+
+    def exact(self) -> dict[str, Array]:
+        return self._read(ORACLE, self._exactly)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        before, (now, after) = self.graph.variables, self._ours
+        gradients = {name: now[i] for name, i in self.head.layers.items()}
+        return tuple(Layer(n, before[n], g, after[n] - before[n]) for n, g in gradients.items())
+
+    def stage(self, engine: str | None, *, exact: bool) -> tuple[Stage, list[FeatureMap]]:
+        x, told = self._x(self._ours), _largest(self.layers)
+        wide = self._x(self._exactly)[SAMPLE] if exact else None
+        symbols = [
+            Symbol(A, "the image", shape(next(iter(self.graph.given.values())).shape[1:])),
+            Symbol(symbol("f"), "the file's operators up to its last layer", short(len(self._operators))),
+            Symbol(X, "features of this image", shape(x.shape[1:])),
+        ]
+        values = [Value(X, "all of them, as colours", x[SAMPLE], exact=wide)]
+        if self.layers:
+            size = sum(layer.weights.size for layer in self.layers)
+            symbols.append(Symbol(THETA, f"numbers of it that train, in {len(self.layers)} parameters", short(size)))
+            values.append(_table(told, len(self.layers)))
+        checks = () if engine is None or self._draws else tuple(self._checks(engine, told))
+        functions = tuple(TABLE[o.opcode] for o in self._operators[-1:] if o.opcode in TABLE)
+        stage = Stage(
+            "bottleneck", LESSONS["network"], tuple(symbols), tuple(values), functions, checks, self._note(engine)
+        )
+        return stage, feature_maps(self._wiring.graph, self._images)
+
+    def _note(self, engine: str | None) -> str:
+        told = "" if not self._operators else f"Its last operator, {self._operators[-1].name}, is shown. "
+        told += "The last layer follows number by number; --signature train --op N shows any operator of the rest."
+        if self._draws and engine is not None:
+            told += " It draws random numbers, as dropout does, and each engine its own: so nothing is held against it."
+        return told
+
+    def _checks(self, engine: str, told: tuple[Layer, ...]) -> Iterator[Check]:
+        """The features and every gradient that is told, of the engine's own run from the beginning to the end."""
+        ours, theirs, wide = self._ours, run(engine, self.graph), self._exactly
+        yield check(X, self._x(ours), self._x(theirs), bounds.of_run(self._x(ours), self._x(wide)))
+        places = {layer.name: self.head.layers[layer.name] for layer in told}
+        allowed = bounds.of_runs({n: (ours.tensors[i], wide.tensors[i]) for n, i in places.items()})
+        for name, i in places.items():
+            yield check(of(G, quoted(name)), ours.tensors[i], theirs.tensors[i], allowed[name])
+
+    @cached_property
+    def _ours(self) -> Run:
+        return run("numpy", self.graph)
+
+    @cached_property
+    def _exactly(self) -> Run:
+        return run(ORACLE, self.graph)
+
+    def _read(self, engine: str, now: Run) -> dict[str, Array]:
+        """What the step gives and, once more with the variables that it leaves, what comes after it."""
+        then = run(engine, replace(self.graph, variables=now.variables))
+        found, penalty = {"x": self._x(now), "x'": self._x(then)}, self.head.step.tensors.get("R")
+        return found if penalty is None else found | {"R": now.tensors[penalty], "R'": then.tensors[penalty]}
+
+    def _x(self, found: Run) -> Array:
+        """The features (B, F)."""
+        x = found.tensors[self.head.step.tensors["x"]]
+        return x.reshape(len(x), -1)
+
+    @cached_property
+    def _wiring(self) -> Wiring:
+        return Wiring(self.head.step.graph, self.head.step.tensors["y"], self.head.step.tensors["L"])
+
+    @cached_property
+    def _operators(self) -> list[Operator]:
+        """Those that the features are made by."""
+        made = self._wiring.behind(self.head.step.tensors["x"])
+        found = (o for o in self._wiring.graph.operators if made.intersection(o.outputs))
+        return [o for o in found if o.opcode not in VARIABLES]
+
+    @property
+    def _draws(self) -> bool:
+        return any(o.opcode in RANDOM for o in self._operators)
+
+    @property
+    def _images(self) -> dict[int, Array]:
+        """What operators in front of the features make of the sample, where it is one of a batch of images."""
+        tensors = self._ours.tensors
+        made = {i: tensors[i] for o in self._operators for i in o.outputs if i in tensors}
+        batch = len(self._x(self._ours))
+        return {i: t[SAMPLE : SAMPLE + 1] for i, t in made.items() if t.ndim == 4 and len(t) == batch}
+
+
+def _largest(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Those with the largest gradients, in the network's order."""
+    kept = sorted(layers, key=lambda layer: -_norm(layer.gradient))[:LAYERS]
+    return tuple(layer for layer in layers if layer in kept)
+
+
+def _table(told: tuple[Layer, ...], count: int) -> Value:
+    """A line a parameter."""
+    sizes = np.array([[_norm(layer.weights), _norm(layer.gradient), _norm(layer.move)] for layer in told])
+    which = "every" if len(told) == count else f"of {count} parameters those with the largest gradients: each"
+    rows = tuple(f"{ending(layer.name, 28)} {shape(layer.weights.shape)}" for layer in told)
+    return Value(
+        THETA, f"{which} parameter in front of the last layer, as lengths of vectors", sizes, rows,
+        ("itself", "its gradient", "its move"), kind="path",
+    )  # fmt: skip
+
+
+def _norm(array: Array) -> float:
+    """Euclidean."""
+    return float(np.sqrt(np.square(array, dtype=np.float64).sum()))
