@@ -53,8 +53,8 @@ def _alone(opcode: str, result: Array, *values: Array) -> Array:
 def of_run(ours: Array, wide: Array | None, least: float = 0.0) -> Array | None:
     """What is allowed after many operators: so many times as far as ours is from float64; None without that.
 
-    ``least``: and such a share of the largest number. Terms of a gradient may cancel, and a few sums be exact by chance:
-    without, one of 375 gradients of small networks' biases came to 1.2 times what it would be allowed.
+    ``least``: and such a share of the largest number. Terms of a gradient cancel, and few sums may be exact by chance:
+    without, one of 350 gradients of small networks came to 1.2 times what it would be allowed; with it, to 0.2.
     """
     if wide is None:
         return None

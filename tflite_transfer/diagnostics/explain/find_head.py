@@ -19,7 +19,7 @@ from tflite_transfer.reference.tflite.graph import Operator, Subgraph
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
-NO_LOSS = "its loss is not the softmax cross-entropy of one dense layer with a bias"
+NO_LOSS = "its loss is not the softmax cross-entropy of a dense layer whose weights and bias train"
 NO_RULE = "its last layer moves by another rule than SGD, momentum and Adam"
 
 
@@ -69,7 +69,7 @@ def _of_one_file(model: OneFile, slots: Tree) -> Head:
     last = _last_layer(model, wiring, train.inputs[model.roles.train.argument])
     names = [by_tensor.get(t, "") for t in (last.ws, last.bs)]
     if not all(n in wiring.assigned for n in names):
-        raise UnknownFormError("its last dense layer does not train")
+        raise UnknownFormError(NO_LOSS)
     graph = _with_rates(graph, {t: slots[n] for n, t in read.items() if n not in wiring.assigned and n in slots})
     new = {read[n]: t for n, t in wiring.assigned.items() if n in read}
     rule = match_update(graph, [new[last.ws], new[last.bs]], {"w0": last.ws, "w1": last.bs}, 2)
