@@ -101,7 +101,7 @@ def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
 
     model = trainable_of(asked.path)
     start = start_of(model, asked) if model is not None and learns_classes(model) else None
-    why = "Operator by operator, for it learns no classes of images." if model is not None and start is None else ""
+    why = "Operator by operator: it learns no classes of images." if model is not None and start is None else ""
     if start is None and asked.data is not None:
         raise OptionError("--data goes with a model that learns classes of images; this one takes --input.")
     if model is not None and start is not None and op is None and asked.signature is None:
@@ -110,7 +110,7 @@ def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
                 asked.path.name, model, start, engine=wanted.engine, precision=wanted.precision, batch=wanted.batch
             )
         except UnknownFormError as e:
-            why = f"Operator by operator, for {e}."
+            why = f"Operator by operator: {e}."
     graph = graph_of(asked, model, start, inside=op is not None)
     if op is None:
         return "operations", traced(graph, infer_of(model, graph, start), why)

@@ -56,13 +56,15 @@ BOTTLENECK = Lesson(
     Reference("Donahue et al., DeCAF (2013)", "https://arxiv.org/abs/1310.1531"),
 )
 
-_JACOBIAN = fraction(row("∂", symbol("x", "i")), row("∂", THETA))
 NETWORK = Lesson(
     "The network turns the image into features",
     "All layers but the last one; they train too, each by the derivative that the layer behind it hands back.",
     (
         row(X, "=", call("f", A, ",", THETA)),
-        row(symbol("g", "θ"), "=", total("i", row(power(group(_JACOBIAN), "T"), W, symbol("d", "i")))),
+        row(
+            symbol("g", "θ"), "=", total("i", row(symbol("J", "i", "T"), W, symbol("d", "i"))), ",",
+            symbol("J", "i"), "=", fraction(row("∂", symbol("x", "i")), row("∂", THETA)),
+        ),
     ),
     (
         "The scores are z = W\u1d40x + b, so the loss's derivative by the features of example i is W d_i.",

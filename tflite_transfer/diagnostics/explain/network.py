@@ -53,7 +53,7 @@ class Network:
         x, told = self._x(self._ours), _largest(self.layers)
         wide = self._x(self._exactly)[SAMPLE] if exact else None
         symbols = [
-            Symbol(A, "the image", shape(next(iter(self.graph.given.values())).shape[1:])),
+            Symbol(A, "what goes into it", shape(next(iter(self.graph.given.values())).shape[1:])),
             Symbol(symbol("f"), "the file's operators up to its last layer", short(len(self._operators))),
             Symbol(X, "features of this image", shape(x.shape[1:])),
         ]
@@ -63,10 +63,8 @@ class Network:
             symbols.append(Symbol(THETA, f"numbers of it that train, in {len(self.layers)} parameters", short(size)))
             values.append(_table(told, len(self.layers)))
         checks = () if engine is None else tuple(self._checks(engine, told))
-        last = [o for o in self._operators[-1:] if o.opcode in TABLE]
-        note = "".join(f"Its last operator, {o.name}, is shown. " for o in last)
-        note += "--signature train shows its forward and backward pass operator by operator, and --op N any of these."
-        functions = tuple(TABLE[o.opcode] for o in last)
+        functions = tuple(dict.fromkeys(TABLE[o.opcode] for o in self._operators if o.opcode in TABLE))
+        note = "--signature train shows its forward and backward pass operator by operator, and --op N any of these."
         stage = Stage("bottleneck", LESSONS["network"], tuple(symbols), tuple(values), functions, checks, note)
         return stage, feature_maps(self._wiring.graph, self._images)
 
