@@ -88,7 +88,7 @@ def test_a_network_that_trains(run: Callable, tiny_photos: Path, tmp_path: Path)
     assert ended.code == 0, ended.err
     for words in (
         "step 2 · Adam in Keras' form", "g_θ = Σ_i J_iᵀ W d_i, J_i = (∂ x_i) / (∂ θ)", "conv/filters 4 × 3 × 3 × 3",
-        "LiteRT: g_conv/filters agrees", "w' = w − η m̂ / (√v̂ + ε / √(1 − β₂ᵗ))", "LiteRT: W' agrees",
+        "LiteRT: g_conv/filters agrees", "w' = w − η m̂ / (√v̂ + ε / √(1 − β_2ᵗ))", "LiteRT: W' agrees",
         "the mean of its samples'", "where rounding enters", "a blue",
     ):  # fmt: skip
         assert words in ended.out, words

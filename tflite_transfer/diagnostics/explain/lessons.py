@@ -60,14 +60,14 @@ NETWORK = Lesson(
     "The network turns the image into features",
     "All layers but the last one; they train too, each by the derivative that the layer behind it hands back.",
     (
-        row(X, "=", call("f", A, ",", THETA)),
+        row(X, "=", call("f", A, Math("<mo>,</mo>", ","), THETA)),
         row(
             symbol("g", "θ"), "=", total("i", row(symbol("J", "i", "T"), W, symbol("d", "i"))), ",",
             symbol("J", "i"), "=", fraction(row("∂", symbol("x", "i")), row("∂", THETA)),
         ),
     ),
     (
-        "The scores are z = W\u1d40x + b, so the loss's derivative by the features of example i is W d_i.",
+        "The scores are z = Wᵀx + b, so the derivative of the loss by an example's features is W d_i.",
         "From there the chain rule goes on operator by operator: the derivative behind it, times its own.",
     ),
     Reference("Rumelhart, Hinton and Williams (1986)", "https://doi.org/10.1038/323533a0"),

@@ -64,7 +64,9 @@ class Network:
             values.append(_table(told, len(self.layers)))
         checks = () if engine is None else tuple(self._checks(engine, told))
         functions = tuple(dict.fromkeys(TABLE[o.opcode] for o in self._operators if o.opcode in TABLE))
-        note = "--signature train shows its forward and backward pass operator by operator, and --op N any of these."
+        note = (
+            "``--signature train`` shows forward and backward pass operator by operator, and ``--op N`` any of these."
+        )
         stage = Stage("bottleneck", LESSONS["network"], tuple(symbols), tuple(values), functions, checks, note)
         return stage, feature_maps(self._wiring.graph, self._images)
 
@@ -129,7 +131,7 @@ def _table(told: tuple[Layer, ...], count: int) -> Value:
     rows = tuple(f"{ending(layer.name, 28)} {shape(layer.weights.shape)}" for layer in told)
     return Value(
         THETA, f"{which} parameter in front of the last layer, as lengths of vectors", sizes, rows,
-        ("itself", "its gradient", "its move"), kind="path",
+        ("size", "gradient", "move"), kind="path",
     )  # fmt: skip
 
 

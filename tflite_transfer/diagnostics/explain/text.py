@@ -77,7 +77,7 @@ def _stage(stage: Stage, told: Explanation) -> Iterable[RenderableType]:
             yield from _value(value)
     yield from (_check(c, told.engine_name) for c in stage.checks)
     if stage.note:
-        yield Text(stage.note, "italic")
+        yield Text(stage.note.replace("``", ""), "italic")
     yield Text(f"computed by {', '.join(s.where for s in stage.sources)}", "dim")
 
 
