@@ -127,10 +127,11 @@ def _largest(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 def _table(told: tuple[Layer, ...], count: int) -> Value:
     """A line a parameter."""
     sizes = np.array([[_norm(layer.weights), _norm(layer.gradient), _norm(layer.move)] for layer in told])
-    which = "every" if len(told) == count else f"of {count} parameters those with the largest gradients: each"
+    which = "every parameter" if len(told) == count else f"the {len(told)} of {count} parameters"
+    more = "" if len(told) == count else " with the largest gradients"
     rows = tuple(f"{ending(layer.name, 28)} {shape(layer.weights.shape)}" for layer in told)
     return Value(
-        THETA, f"{which} parameter in front of the last layer, as lengths of vectors", sizes, rows,
+        THETA, f"{which} in front of the last layer{more}, as lengths of vectors", sizes, rows,
         ("size", "gradient", "move"), kind="path",
     )  # fmt: skip
 
