@@ -25,8 +25,8 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam, algorithm 1 of Kingma and Ba (https://arxiv.org/abs/1412.6980).
+class AdamNumbers:
+    """What every form of Adam has.
 
     ``complement1`` and ``complement2`` are ``1 - beta`` taken in double and then rounded: float32 arithmetic on the
     rounded beta would be off by 1e-5 (``1 - float32(0.999) = 0.00099998713``).
@@ -40,24 +40,20 @@ class Adam:
     epsilon: np.float32
 
 
+class Adam(AdamNumbers):
+    """Adam, algorithm 1 of Kingma and Ba (https://arxiv.org/abs/1412.6980)."""
+
+
+class KerasAdam(AdamNumbers):
+    """Adam as Keras has it: ``epsilon`` is the ε̂ of the form before section 2.1 of the paper; see ``keras_adam``."""
+
+
 @dataclass(frozen=True)
 class Momentum:
     """Gradient descent with a velocity, in Keras' form: the rate is within it. ``v' = μ v - lr g``, ``w' = w + v'``."""
 
     learning_rate: np.float32
     momentum: np.float32
-
-
-@dataclass(frozen=True)
-class KerasAdam:
-    """Adam as Keras has it: ``epsilon`` is the ε̂ of the form before section 2.1 of the paper; see ``keras_adam``."""
-
-    learning_rate: np.float32
-    beta1: np.float32
-    beta2: np.float32
-    complement1: np.float32
-    complement2: np.float32
-    epsilon: np.float32
 
 
 Rule = SGD | Momentum | Adam | KerasAdam
@@ -82,7 +78,7 @@ def momentum(params: Tree, grads: Tree, velocity: Tree, rule: Momentum) -> tuple
     return {k: w + then[k] for k, w in params.items()}, then
 
 
-def bias_corrections(rule: Adam | KerasAdam, step: np.float32) -> tuple[np.float32, np.float32]:
+def bias_corrections(rule: AdamNumbers, step: np.float32) -> tuple[np.float32, np.float32]:
     """``1 - beta1^t, 1 - beta2^t`` for the step t = step + 1.
 
     The power is rounded to float32 before the subtraction, as POW does in the file; taken in double, because a

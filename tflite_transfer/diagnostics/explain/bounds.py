@@ -17,7 +17,7 @@ from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.verdicts import FURTHER
 from tflite_transfer.reference.ops.table import TABLE
-from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, AdamNumbers, KerasAdam, Momentum, Rule
 
 UNIT = 2.0**-24
 SUMS = 40.0  # seen: 25, for 128 terms in order after a large first one
@@ -74,7 +74,7 @@ def of_update(name: str, n: Mapping[str, Array], rule: Rule) -> dict[str, Array]
     return _of_adam(name, n, rule, w, g)
 
 
-def _of_adam(name: str, n: Mapping[str, Array], rule: Adam | KerasAdam, w: Array, g: Array) -> dict[str, Array]:
+def _of_adam(name: str, n: Mapping[str, Array], rule: AdamNumbers, w: Array, g: Array) -> dict[str, Array]:
     m, v, t = n[f"m_{name}"].astype(np.float64), n[f"v_{name}"].astype(np.float64), float(n["t"]) + 1
     power1, power2 = float(rule.beta1) ** t, float(rule.beta2) ** t
     k1, k2 = 1 - power1, 1 - power2

@@ -13,7 +13,7 @@ from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import Adam, KerasAdam, Momentum
+from tflite_transfer.reference.optimizers import Adam, AdamNumbers, Momentum
 
 ETA, T = symbol("η"), symbol("t")
 
@@ -63,7 +63,7 @@ def momentum_stage(s: Step) -> Stage:
 def adam_stage(s: Step) -> Stage:
     """Both means, without their bias, and the move."""
     rule = s.head.rule
-    assert isinstance(rule, Adam | KerasAdam)
+    assert isinstance(rule, AdamNumbers)
     lesson, function = ("adam", optimizers.adam) if isinstance(rule, Adam) else ("keras_adam", optimizers.keras_adam)
     t = float(s.found["t'"])
     c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
