@@ -14,7 +14,7 @@ from tflite_transfer.converter.expressions import square, total
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable, network_of, trainable_content
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
-from tflite_transfer.diagnostics.explain import network as of_network
+from tflite_transfer.diagnostics.explain import runs
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.runs import Run, run
@@ -24,6 +24,7 @@ from tflite_transfer.reference import optimizers
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.errors import UnknownFormError
 from tflite_transfer.reference.tflite.one_file import OneFile
+from tflite_transfer.reference.tflite.writer import write
 
 RULES: Mapping[str, Optimizer] = {
     "sgd": SGD(0.03), "momentum": SGD(0.03, momentum=0.8), "keras adam": KerasAdam(0.01, epsilon=1e-3),
@@ -167,7 +168,7 @@ def test_a_fault_in_front_is_seen(whole: Path, letter: str, monkeypatch: pytest.
     model, start = started(whole)
     found = find_head(model, start.slots)
     place = found.step.tensors["x"] if letter == "x" else found.layers["conv/bias"]
-    monkeypatch.setattr(of_network, "run", spoilt(place))
+    monkeypatch.setattr(runs, "run", spoilt(place))
     told = explained("cnn", model, start)
     assert [c.what.text for s in told.stages for c in s.checks if not c.agrees] == [letter]
 
@@ -222,9 +223,11 @@ def test_a_head_of_layers_on_a_frozen_base(tiny_model: Path, tmp_path: Path) -> 
         out_model_dir=None, one_file=tmp_path / "one.tflite", optimizer="adam", base_tflite=base,
         head_tflite=tmp_path / "head.tflite",
     )  # fmt: skip
-    told = shown(convert(options))
-    assert [line.partition(" ")[0] for line in told.stages[1].values[1].rows] == ["hidden/weights", "hidden/bias"]
-    assert told.agrees
+    five = replace(options, one_file=None, out_model_dir=tmp_path / "five")
+    for told in (shown(convert(options)), shown(convert(five))):
+        assert [line.partition(" ")[0] for line in told.stages[1].values[1].rows] == ["hidden/weights", "hidden/bias"]
+        assert told.agrees
+        assert told.losses[1] < told.losses[0]
     alone = shown(make_trainable(cnn(), tmp_path / "whole.tflite", TrainingOptions(trainable="last:1")))
     assert [v.letter.text for v in alone.stages[1].values] == ["x"]
     assert alone.agrees
@@ -232,6 +235,18 @@ def test_a_head_of_layers_on_a_frozen_base(tiny_model: Path, tmp_path: Path) -> 
 
 def shown(path: Path) -> Explanation:
     return explained("x", *started(path))
+
+
+def test_a_file_whose_variables_litert_cannot_set(whole: Path, tmp_path: Path) -> None:
+    """Others' files save and restore in ways of their own: its last layer is held against LiteRT all the same."""
+    model = load_trainable(whole)
+    assert isinstance(model, OneFile)
+    kept = tuple(s for s in model.model.signatures if s.key not in ("save", "restore"))
+    (tmp_path / "less.tflite").write_bytes(write(replace(model.model, signatures=kept)))
+    told = shown(tmp_path / "less.tflite")
+    assert not told.stages[1].checks
+    assert "None of this is held against tflite: less.tflite has no signature restore" in told.stages[1].note
+    assert told.agrees
 
 
 OTHERS: Mapping[str, tuple[TrainingOptions, str]] = {

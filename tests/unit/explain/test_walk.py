@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.small_networks import head
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import one_hot
@@ -22,7 +21,6 @@ from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.bundle import Bundle
-from tflite_transfer.reference.tflite.errors import UnknownFormError
 from tflite_transfer.reference.tflite.graph import Model
 
 
@@ -250,15 +248,3 @@ def test_places_are_found_without_names(models: Mapping[str, Path], name: str) -
         other.update.tensors,
         other.rule,
     )
-
-
-def test_other_heads_of_five_files_are_no_softmax_heads(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "head.tflite").write_bytes(head(48))
-    (base,) = tiny_model.parent.glob("base.tflite")
-    own = convert(
-        ConversionOptions(
-            out_model_dir=tmp_path / "own", optimizer="adam", base_tflite=base, head_tflite=tmp_path / "head.tflite"
-        )
-    )
-    with pytest.raises(UnknownFormError, match="not the softmax cross-entropy of a dense layer"):
-        explained("x", *started(own))

@@ -18,14 +18,15 @@ from tflite_transfer.diagnostics.explain.held import Held, exact, held
 from tflite_transfer.diagnostics.explain.network import Network
 from tflite_transfer.diagnostics.explain.numbers import Numbers, numbers
 from tflite_transfer.diagnostics.explain.places import Head
+from tflite_transfer.diagnostics.explain.runs import step_of
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
-from tflite_transfer.diagnostics.explain.subject import train_of
 from tflite_transfer.diagnostics.explain.walk import stages
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
 from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import MissingExtraError
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
@@ -94,10 +95,14 @@ def explained(
 
 def _front(model: Trainable, head: Head, start: Start) -> Front:
     """A frozen base whose features go right into the last layer, else the layers of the network."""
+    assert isinstance(model, OneFile | Bundle)
     if isinstance(model, OneFile):
-        train = model.signature(model.roles.train.key)
-        if model.roles.base is None or train.inputs[model.roles.train.argument] != head.step.tensors["x"]:
-            return Network(head, train_of(model, start))
+        argument = model.signature(model.roles.train.key).inputs[model.roles.train.argument]
+        frozen = model.roles.base is not None and argument == head.step.tensors["x"]
+    else:
+        frozen = head.step.graph.inputs[0] == head.step.tensors["x"]
+    if not frozen:
+        return Network(head, step_of(model, start), {**start.params, **start.slots})
     return base_of(model, start.batch)
 
 

@@ -11,6 +11,7 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain.places import Head, Places
 from tflite_transfer.diagnostics.gradients.wiring import Wiring
 from tflite_transfer.diagnostics.sides import Source
+from tflite_transfer.reference.matching import Bindings
 from tflite_transfer.reference.recognize import LastLayer, recognize_head, recognize_last_layer
 from tflite_transfer.reference.recognize_update import match_update, rule_of
 from tflite_transfer.reference.tflite.bundle import Bundle
@@ -20,7 +21,6 @@ from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 NO_LOSS = "its loss is not the softmax cross-entropy of a dense layer whose weights and bias train"
-NO_RULE = "its last layer moves by another rule than SGD, momentum and Adam"
 
 
 def find_head(model: Trainable, slots: Tree) -> Head:
@@ -32,25 +32,29 @@ def find_head(model: Trainable, slots: Tree) -> Head:
 
 
 def _of_bundle(model: Trainable) -> Head:
+    """Parameters and slots are arguments and results, by their places in train_head and optimizer."""
     assert isinstance(model, Bundle)
-    step, update = model.models["train_head"].main, model.models["optimizer"].main
-    found, names = recognize_head(step), list(model.parameters)
-    if found is None:
+    step, update, n = model.models["train_head"].main, model.models["optimizer"].main, len(model.parameters)
+    (x, y, *given), (loss, *grads), known = step.inputs, step.outputs, recognize_head(step)
+    if known is None:
+        last = _last_layer(step, loss, {"y": y}, x)
+    else:  # a form of either converter's
+        last = LastLayer(y, x, given[0], given[1], of_rows=False, penalty=None)
+    if last.ws not in given or last.bs not in given:
         raise UnknownFormError(NO_LOSS)
-    rule = match_update(update, update.outputs[:2], dict(zip(("w0", "w1"), update.inputs, strict=False)), 2)
-    if rule is None:
-        raise UnknownFormError(NO_RULE)
-    step_places = dict(zip("xyWb", step.inputs, strict=True)) | dict(
-        zip(("L", "g_W", "g_b"), step.outputs, strict=True)
-    )
-    new = dict(zip((*update.inputs[:2], *update.inputs[4:]), update.outputs, strict=True))
-    places = _update(update, rule, new)
-    slots = dict(zip(update.inputs[4:], model.slots, strict=True))
-    told = {"W": names[0], "b": names[1], **{k: slots[t] for k, t in places.items() if t in slots}}
+    w, b = given.index(last.ws), given.index(last.bs)
+    l2 = _l2(last, step, grads[w], grads[b]) if known is None else known.l2
+    moved = {"w0": w, "w1": b, "g0": n + w, "g1": n + b}
+    rule = _rule(update, [update.outputs[w], update.outputs[b]], {k: update.inputs[i] for k, i in moved.items()})
+    state = (*update.inputs[:n], *update.inputs[2 * n :])
+    places = _update(update, rule, dict(zip(state, update.outputs, strict=True)))
+    names = dict(zip(state, (*model.parameters, *model.slots), strict=True))
     return Head(
-        found.l2, found.divisor, rule_of(rule),
-        Places(_source(model, "train_head"), step, step_places | _inside(step, step_places["y"])),
-        Places(_source(model, "optimizer"), update, places), told,
+        l2, known and known.divisor, rule_of(rule),
+        Places(_source(model, "train_head"), step, _step(step, last, loss, grads[w], grads[b]), last.of_rows),
+        Places(_source(model, "optimizer"), update, places, last.of_rows),
+        {k: names[t] for k, t in places.items() if t in names},
+        {name: grads[i] for i, name in enumerate(model.parameters) if i not in (w, b)},
     )  # fmt: skip
 
 
@@ -66,46 +70,51 @@ def _of_one_file(model: OneFile, slots: Tree) -> Head:
     reads = (o for o in graph.operators if o.opcode == "READ_VARIABLE" and o.inputs[0] in wiring.handles)
     read = {wiring.handles[o.inputs[0]]: o.outputs[0] for o in reads}
     by_tensor = {t: n for n, t in read.items()}
-    last = _last_layer(model, wiring, train.inputs[model.roles.train.argument])
+    one_hot = (o.outputs[0] for o in graph.operators if o.opcode == "ONE_HOT" and o.inputs[0] == labels)
+    x = None if model.roles.base is None else train.inputs[model.roles.train.argument]
+    last = _last_layer(graph, wiring.loss, {"y": next(one_hot, labels)}, x)
     names = [by_tensor.get(t, "") for t in (last.ws, last.bs)]
     if not all(n in wiring.assigned for n in names):
         raise UnknownFormError(NO_LOSS)
     graph = _with_rates(graph, {t: slots[n] for n, t in read.items() if n not in wiring.assigned and n in slots})
     new = {read[n]: t for n, t in wiring.assigned.items() if n in read}
-    rule = match_update(graph, [new[last.ws], new[last.bs]], {"w0": last.ws, "w1": last.bs}, 2)
-    if rule is None:
-        raise UnknownFormError(NO_RULE)
-    l2 = last.l2(graph, rule["g0"], rule["g1"])
-    if l2 is None:
-        raise UnknownFormError("its last layer's gradients are not the cross-entropy's, with or without L2")
-    step = {
-        "x": last.x,
-        "y": last.y,
-        "W": last.ws,
-        "b": last.bs,
-        "L": wiring.loss,
-        "g_W": rule["g0"],
-        "g_b": rule["g1"],
-    }
-    step |= {} if last.penalty is None else {"R": last.penalty}
-    places = _update(graph, rule, new)
-    source = Source(model.content, model.model, train.key)
+    rule = _rule(graph, [new[last.ws], new[last.bs]], {"w0": last.ws, "w1": last.bs})
+    places, source = _update(graph, rule, new), Source(model.content, model.model, train.key)
+    step = _step(graph, last, wiring.loss, rule["g0"], rule["g1"])
     return Head(
-        l2 or None, None, rule_of(rule), Places(source, graph, step | _inside(graph, last.y), last.of_rows),
+        _l2(last, graph, rule["g0"], rule["g1"]), None, rule_of(rule), Places(source, graph, step, last.of_rows),
         Places(source, graph, places, last.of_rows), {k: by_tensor[t] for k, t in places.items() if t in by_tensor},
         {n: t for n, t in wiring.gradients.items() if n not in names},
     )  # fmt: skip
 
 
-def _last_layer(model: OneFile, wiring: Wiring, argument: int) -> LastLayer:
-    """Of a frozen base's own features where they go right into it; class numbers are made one-hot first."""
-    one_hot = (o.outputs[0] for o in wiring.graph.operators if o.opcode == "ONE_HOT" and o.inputs[0] == wiring.labels)
-    known = {"y": next(one_hot, wiring.labels)}
-    for given in ([known | {"x": argument}] if model.roles.base is not None else []) + [known]:
-        found = recognize_last_layer(wiring.graph, wiring.loss, given)
+def _last_layer(graph: Subgraph, loss: int, known: Mapping[str, int], x: int | None) -> LastLayer:
+    """Of the features x of a frozen base where they go right into it, else of any. ``known``: the labels."""
+    for given in ([{**known, "x": x}] if x is not None else []) + [known]:
+        found = recognize_last_layer(graph, loss, given)
         if found is not None:
             return found
     raise UnknownFormError(NO_LOSS)
+
+
+def _l2(last: LastLayer, graph: Subgraph, grad_ws: int, grad_bs: int) -> float | None:
+    found = last.l2(graph, grad_ws, grad_bs)
+    if found is None:
+        raise UnknownFormError("its last layer's gradients are not the cross-entropy's, with or without L2")
+    return found or None
+
+
+def _rule(graph: Subgraph, new: list[int], known: Mapping[str, int]) -> Bindings:
+    found = match_update(graph, new, known, 2)
+    if found is None:
+        raise UnknownFormError("its last layer moves by another rule than SGD, momentum and Adam")
+    return found
+
+
+def _step(graph: Subgraph, last: LastLayer, loss: int, grad_ws: int, grad_bs: int) -> dict[str, int]:
+    found = {"x": last.x, "y": last.y, "W": last.ws, "b": last.bs, "L": loss, "g_W": grad_ws, "g_b": grad_bs}
+    found |= {} if last.penalty is None else {"R": last.penalty}
+    return found | _inside(graph, last.y)
 
 
 def _with_rates(graph: Subgraph, values: Mapping[int, Array]) -> Subgraph:

@@ -1,22 +1,21 @@
-"""A network's own layers in front of its last one: its train signature, run before the step and once more after it."""
+"""A network's own layers in front of its last one: seen by running its step, and running it once more afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from tflite_transfer.backends.base import Array
+from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain import bounds
 from tflite_transfer.diagnostics.explain.decision import SAMPLE
 from tflite_transfer.diagnostics.explain.front import FeatureMap, Layer, feature_maps
 from tflite_transfer.diagnostics.explain.lessons import LESSONS, THETA, A, G, X
 from tflite_transfer.diagnostics.explain.places import Head
-from tflite_transfer.diagnostics.explain.runs import Run, run
+from tflite_transfer.diagnostics.explain.runs import Once, Run
 from tflite_transfer.diagnostics.explain.stage import Check, Stage, Symbol, Value, check
-from tflite_transfer.diagnostics.explain.subject import Graph
 from tflite_transfer.diagnostics.gradients.wiring import Wiring
 from tflite_transfer.diagnostics.page.formula import of, symbol
 from tflite_transfer.diagnostics.page.names import ending, quoted
@@ -24,6 +23,7 @@ from tflite_transfer.diagnostics.page.numbers import shape, short
 from tflite_transfer.diagnostics.sides import ORACLE
 from tflite_transfer.diagnostics.verdicts import NEAR
 from tflite_transfer.reference.ops.table import TABLE
+from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Operator
 
 LAYERS = 40  # parameters that are told one by one
@@ -32,10 +32,11 @@ VARIABLES = frozenset({"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE"})
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """See ``Front``. ``graph`` is the train signature on the step's batch, with the variables before the step."""
+    """See ``Front``. ``once`` is the file's own step on the batch, ``values`` parameters and slots before it."""
 
     head: Head
-    graph: Graph
+    once: Once
+    values: Tree
 
     def given(self) -> dict[str, Array]:
         return self._read("numpy", self._ours)
@@ -45,7 +46,7 @@ class Network:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        before, (now, after) = self.graph.variables, self._ours
+        before, (now, after) = self.values, self._ours
         gradients = {name: now[i] for name, i in self.head.layers.items()}
         return tuple(Layer(n, before[n], g, after[n] - before[n]) for n, g in gradients.items())
 
@@ -53,7 +54,7 @@ class Network:
         x, told = self._x(self._ours), _largest(self.layers)
         wide = self._x(self._exactly)[SAMPLE] if exact else None
         symbols = [
-            Symbol(A, "what goes into it", shape(next(iter(self.graph.given.values())).shape[1:])),
+            Symbol(A, "what goes into it", shape(self._ours.tensors[self.head.step.graph.inputs[0]].shape[1:])),
             Symbol(symbol("f"), "the file's operators up to its last layer", short(len(self._operators))),
             Symbol(X, "features of this image", shape(x.shape[1:])),
         ]
@@ -62,17 +63,26 @@ class Network:
             size = sum(layer.weights.size for layer in self.layers)
             symbols.append(Symbol(THETA, f"numbers of it that train, in {len(self.layers)} parameters", short(size)))
             values.append(_table(told, len(self.layers)))
-        checks = () if engine is None else tuple(self._checks(engine, told))
+        checks, without = ((), "") if engine is None else self._checks(engine, told)
         functions = tuple(dict.fromkeys(TABLE[o.opcode] for o in self._operators if o.opcode in TABLE))
-        note = (
-            "``--signature train`` shows forward and backward pass operator by operator, and ``--op N`` any of these."
-        )
+        note = f"{without}``--signature {self._signature}`` shows forward and backward pass operator by operator."
         stage = Stage("bottleneck", LESSONS["network"], tuple(symbols), tuple(values), functions, checks, note)
         return stage, feature_maps(self._wiring.graph, self._images)
 
-    def _checks(self, engine: str, told: tuple[Layer, ...]) -> Iterator[Check]:
-        """The features and every gradient that is told, of the engine's own run from the beginning to the end."""
-        ours, theirs, wide = self._ours, run(engine, self.graph), self._exactly
+    @property
+    def _signature(self) -> str:
+        """What of the file is shown; of five files train_head."""
+        return self.head.step.source.key or "train_head"
+
+    def _checks(self, engine: str, told: tuple[Layer, ...]) -> tuple[tuple[Check, ...], str]:
+        """The features and every gradient that is told, of the engine's own run; or why it has none."""
+        try:
+            return tuple(self._held(self.once(engine, self.values), told)), ""
+        except ModelError as e:  # LiteRT sets variables by signatures, which others' files lack
+            return (), f"None of this is held against {engine}: {e} "
+
+    def _held(self, theirs: Run, told: tuple[Layer, ...]) -> Iterator[Check]:
+        ours, wide = self._ours, self._exactly
         yield check(X, self._x(ours), self._x(theirs), bounds.of_run(self._x(ours), self._x(wide)))
         for layer in told:
             i = self.head.layers[layer.name]
@@ -81,15 +91,15 @@ class Network:
 
     @cached_property
     def _ours(self) -> Run:
-        return run("numpy", self.graph)
+        return self.once("numpy", self.values)
 
     @cached_property
     def _exactly(self) -> Run:
-        return run(ORACLE, self.graph)
+        return self.once(ORACLE, self.values)
 
     def _read(self, engine: str, now: Run) -> dict[str, Array]:
         """What the step gives and, once more with the variables that it leaves, what comes after it."""
-        then = run(engine, replace(self.graph, variables=now.variables))
+        then = self.once(engine, now.variables)
         found, penalty = {"x": self._x(now), "x'": self._x(then)}, self.head.step.tensors.get("R")
         return found if penalty is None else found | {"R": now.tensors[penalty], "R'": then.tensors[penalty]}
 

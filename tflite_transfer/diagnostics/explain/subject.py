@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,25 @@ def _of_bundle(asked: Asked, model: Bundle, start: Start, *, inside: bool) -> Gr
     role = asked.signature or ("bottleneck" if inside else "train_head")
     if role not in ROLES:
         raise OptionError(f"--signature of five files must be one of {', '.join(ROLES)}, but is {role!r}.")
-    graph, values = model.models[role].main, list[Any]()
+    values = list[Any]()
     if role == "bottleneck":
         values = [scaled(model, start.batch)[:1]]
     elif role == "train_head":
-        x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch))
-        y = one_hot(start.batch.classes, model.classes)
-        values = [x.reshape(len(x), *model.bottleneck_shape), y, *start.params.values()]
+        values = [*batch_of(model, start), *start.params.values()]
+    return role_of(model, role, values)
+
+
+def role_of(model: Bundle, role: str, values: Sequence[Array]) -> Graph:
+    """One of five files, given its first arguments."""
+    graph = model.models[role].main
     names = [graph.tensors[i].name for i in graph.inputs]
     return Graph(Source(model.contents[role], model.models[role]), dict(zip(names, values, strict=False)))
+
+
+def batch_of(model: Bundle, start: Start) -> tuple[Array, Array]:
+    """What train_head takes of the batch: bottlenecks (B, S) and one-hot labels (B, C)."""
+    x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch))
+    return x.reshape(len(x), *model.bottleneck_shape), one_hot(start.batch.classes, model.classes)
 
 
 def _of_one_file(asked: Asked, model: OneFile, start: Start | None, *, inside: bool) -> Graph:
