@@ -294,7 +294,7 @@ def test_keras_regularisers_and_batch_norms(tmp_path: Path) -> None:
     grads = dict(zip((v.path.partition("/")[2] for v in weights), tape.gradient(loss, weights), strict=True))
     found = values(told)
     assert told.losses[0] == pytest.approx(float(loss), rel=1e-6)
-    np.testing.assert_allclose(found["g_W"], grads["dense/kernel"], rtol=0, atol=1e-6)  # seen: 1e-7
+    np.testing.assert_allclose(found["g_W"], np.asarray(grads["dense/kernel"]), rtol=0, atol=1e-6)  # seen: 1e-7
     norms = {row.partition(" ")[0].partition("/")[2]: line[1] for row, line in zip(
         told.stages[1].values[1].rows, told.stages[1].values[1].array, strict=True)}  # fmt: skip
     assert norms["conv2d/kernel"] == pytest.approx(float(tf.norm(grads["conv2d/kernel"])), rel=1e-5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -36,7 +35,9 @@ class Base:
     images: Array  # (B, H, W, D)
     x: Array  # (B, F)
 
-    layers: ClassVar[tuple[Layer, ...]] = ()
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return ()
 
     @property
     def graph(self) -> Subgraph:

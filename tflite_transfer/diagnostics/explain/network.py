@@ -44,7 +44,7 @@ class Network:
     def exact(self) -> dict[str, Array]:
         return self._read(ORACLE, self._exactly)
 
-    @cached_property
+    @property
     def layers(self) -> tuple[Layer, ...]:
         before, (now, after) = self.values, self._ours
         gradients = {name: now[i] for name, i in self.head.layers.items()}

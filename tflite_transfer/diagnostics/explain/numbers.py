@@ -41,7 +41,7 @@ def _gradients(head: Head, n: Numbers) -> definition.HeadGradients:
     return definition.gradients(n["x"], n["y"], n["W"], n["b"], l2=head.l2, divisor=head.divisor)
 
 
-def _loss(own: Array, n: Numbers, penalty: str) -> Array:
+def _loss(own: np.float32, n: Numbers, penalty: str) -> Array:
     """The layer's own; where the file adds up regularisers of all layers, theirs in place of its L2."""
     return np.asarray(definition.cross_entropy(n["z"], n["y"]) + n[penalty] if penalty in n else own)
 
