@@ -110,9 +110,31 @@ def test_a_network_of_another_form(run: Callable, tiny_photos: Path, tmp_path: P
     assert "CONV_2D" in ended.out
     (tmp_path / "head.tflite").write_bytes(head(10))
     other = make_trainable(tmp_path / "head.tflite", tmp_path / "numbers.tflite", TrainingOptions("mean_squared_error"))
-    assert "Operator by operator: it learns no classes of images." in run("explain", other).out
+    assert "Operator by operator: it learns no classes." in run("explain", other).out
     ended = run("explain", other, "--data", tiny_photos)
     assert (ended.code, "--data goes with a model that learns classes" in ended.err) == (2, True)
+
+
+def test_classes_of_what_is_no_image(run: Callable, tmp_path: Path) -> None:
+    """Features in, classes out: the same walk, without a picture."""
+    (tmp_path / "head.tflite").write_bytes(head(10))
+    file = make_trainable(tmp_path / "head.tflite", tmp_path / "numbers.tflite", TrainingOptions())
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.normal(size=(6, 10)))
+    np.save(tmp_path / "y.npy", np.array([0, 1, 2, 0, 1, 2]))
+    given = [word for name in "xy" for word in ("--input", f"{name}={tmp_path / name}.npy")]
+    ended = run("explain", file, *given, "--step", 2, "--text", "--out", tmp_path / "page.html")
+    assert ended.code == 0, ended.err
+    assert "the sample: x[0], a class 0" in ended.out
+    assert "1  The network turns what it sees into features" in ended.out
+    assert "LiteRT: g_hidden/weights agrees" in ended.out
+    assert "differs" not in ended.out
+    assert "<figcaption>x[0]<br>a class 0" in (tmp_path / "page.html").read_text()
+    assert "the sample: noise 0" in run("explain", file).out
+    assert "infer · given: x\n" in run("explain", file, "--signature", "infer", *given[:2]).out
+    np.save(tmp_path / "x.npy", rng.normal(size=(6, 10, 2)))
+    ended = run("explain", file, *given)
+    assert (ended.code, "x must be (B, 10) and y (B,) class numbers" in ended.err) == (1, True)
 
 
 REFUSED = [

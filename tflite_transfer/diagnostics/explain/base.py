@@ -64,7 +64,7 @@ class Base:
             Symbol(symbol("base"), "the file's frozen operators", short(count)),
             Symbol(X, "features of this image", shape(features.shape)),
         )
-        values = (Value(X, "all of them, as colours", features, exact=wide if exact else None),)
+        values = (Value(X, "all of them", features, exact=wide if exact else None),)
         note = f"Its last operator, {last.name}, is shown; ``--op N`` shows any of the {count}."
         functions = (TABLE[last.opcode],) if last.opcode in TABLE else ()
         told = Stage("bottleneck", LESSONS["bottleneck"], symbols, values, functions, checks, note)

@@ -85,10 +85,11 @@ def explained(
     theirs, without = _held(head, found, engine)
     wide = exact(head, found, front.exact()) if precision == "float64" else {}
     looked, maps = front.stage(None if without else engine, exact=bool(wide))
+    seen = (image_stage(model, start.batch),) if start.batch.images else ()
     walked = stages(Step(head, start.batch, found, theirs, wide, front.layers), batch=batch)
     return Explanation(
         printable(name), _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
-        (float(found["L"]), float(found["L'"])), (image_stage(model, start.batch), looked, *walked),
+        (float(found["L"]), float(found["L'"])), (*seen, looked, *walked),
         tuple(maps), engine, without, _roundings(head, found, wide) if wide else (),
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ BOTTLENECK = Lesson(
 )
 
 NETWORK = Lesson(
-    "The network turns the image into features",
+    "The network turns what it sees into features",
     "All layers but the last one; they train too, each by the derivative that the layer behind it hands back.",
     (
         row(X, "=", call("f", A, Math("<mo>,</mo>", ","), THETA)),

@@ -56,9 +56,9 @@ class Network:
         symbols = [
             Symbol(A, "what goes into it", shape(self._ours.tensors[self.head.step.graph.inputs[0]].shape[1:])),
             Symbol(symbol("f"), "the file's operators up to its last layer", short(len(self._operators))),
-            Symbol(X, "features of this image", shape(x.shape[1:])),
+            Symbol(X, "features of this sample", shape(x.shape[1:])),
         ]
-        values = [Value(X, "all of them, as colours", x[SAMPLE], exact=wide)]
+        values = [Value(X, "all of them", x[SAMPLE], exact=wide)]
         if self.layers:
             size = sum(layer.weights.size for layer in self.layers)
             symbols.append(Symbol(THETA, f"numbers of it that train, in {len(self.layers)} parameters", short(size)))

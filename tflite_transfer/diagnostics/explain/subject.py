@@ -80,9 +80,15 @@ def trainable_of(path: Path) -> Trainable | None:
     return load_trainable(path) if trains(read(content_of(path), path.name)) else None
 
 
-def learns_classes(model: Trainable | None) -> bool:
-    """Does it tell classes of images, so that a data folder goes with it?"""
-    return model is not None and bool(model.image_shape) and not (isinstance(model, OneFile) and not model.classifies)
+def learns_classes(model: Trainable) -> bool:
+    """Does it tell the class of each example, so that a batch of these can be made for it?"""
+    if not isinstance(model, OneFile):
+        return bool(model.image_shape)
+    train = model.signature(model.roles.train.key)
+    labels = model.model.subgraphs[train.subgraph].tensors[train.inputs[model.roles.labels]]
+    one_each = len(labels.shape) == (1 if model.sparse else 2) and model.loss is not None and model.roles.base is None
+    numbers = model.x.type == "FLOAT32" and -1 not in model.bottleneck_shape
+    return model.classifies and (bool(model.image_shape) or (one_each and numbers))
 
 
 def start_of(model: Trainable, asked: Asked) -> Start:
