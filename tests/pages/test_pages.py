@@ -109,6 +109,7 @@ def test_the_pictures_are_those_of_the_sample(told: Explanation, page: Page) -> 
 
     first = next(attrs["src"] for tag, attrs in page.tags if tag == "img")
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(str(first).partition(",")[2]))))
+    assert told.decision.image is not None
     np.testing.assert_array_equal(shown, np.rint(told.decision.image * 255).astype(np.uint8))
 
 

@@ -27,12 +27,11 @@ PRML = "https://www.microsoft.com/en-us/research/uploads/prod/2006/01/Bishop-Pat
 DEEP = "https://www.deeplearningbook.org/contents"
 
 X, W, B, Z, P, Y, L, D = (symbol(letter) for letter in "xWbzpyLd")
-A, U, LOW, HIGH = symbol("a"), symbol("u"), symbol("lo"), symbol("hi")
+A, U, LOW, HIGH = (symbol(name) for name in ("a", "u", "lo", "hi"))
 ETA, LAMBDA, EPS, MU, THETA, R = (symbol(letter) for letter in "ηλεμθR")
 BETA1, BETA2 = symbol("β", "1"), symbol("β", "2")
 M, V, G, STEP = (symbol(letter) for letter in "mvgt")
 GW, GB = of(G, W), of(G, B)
-
 
 IMAGE = Lesson(
     "The image becomes numbers",
@@ -246,6 +245,6 @@ MEAN = Lesson(
 
 LESSONS: Mapping[str, Lesson] = {
     "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
-    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "adam": ADAM, "after": AFTER, "batch": MEAN,
-    "network": NETWORK, "momentum": MOMENTUM, "keras_adam": KERAS_ADAM,
+    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "momentum": MOMENTUM, "adam": ADAM,
+    "keras_adam": KERAS_ADAM, "after": AFTER, "batch": MEAN, "network": NETWORK,
 }  # fmt: skip
