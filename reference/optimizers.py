@@ -25,8 +25,8 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam, algorithm 1 of Kingma and Ba (https://arxiv.org/abs/1412.6980).
+class AdamNumbers:
+    """What every form of Adam has.
 
     ``complement1`` and ``complement2`` are ``1 - beta`` taken in double and then rounded: float32 arithmetic on the
     rounded beta would be off by 1e-5 (``1 - float32(0.999) = 0.00099998713``).
@@ -38,6 +38,25 @@ class Adam:
     complement1: np.float32
     complement2: np.float32
     epsilon: np.float32
+
+
+class Adam(AdamNumbers):
+    """Adam, algorithm 1 of Kingma and Ba (https://arxiv.org/abs/1412.6980)."""
+
+
+class KerasAdam(AdamNumbers):
+    """Adam as Keras has it: ``epsilon`` is the ε̂ of the form before section 2.1 of the paper; see ``keras_adam``."""
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Gradient descent with a velocity, in Keras' form: the rate is within it. ``v' = μ v - lr g``, ``w' = w + v'``."""
+
+    learning_rate: np.float32
+    momentum: np.float32
+
+
+Rule = SGD | Momentum | Adam | KerasAdam
 
 
 class AdamState(NamedTuple):
@@ -53,7 +72,13 @@ def sgd(params: Tree, grads: Tree, rule: SGD) -> dict[str, Array]:
     return {k: w - rule.learning_rate * grads[k] for k, w in params.items()}
 
 
-def bias_corrections(rule: Adam, step: np.float32) -> tuple[np.float32, np.float32]:
+def momentum(params: Tree, grads: Tree, velocity: Tree, rule: Momentum) -> tuple[dict[str, Array], dict[str, Array]]:
+    """``v' = μ v - lr g``, ``w' = w + v'`` for each parameter w; new parameters, new velocities."""
+    then = {k: rule.momentum * velocity[k] - rule.learning_rate * g for k, g in grads.items()}
+    return {k: w + then[k] for k, w in params.items()}, then
+
+
+def bias_corrections(rule: AdamNumbers, step: np.float32) -> tuple[np.float32, np.float32]:
     """``1 - beta1^t, 1 - beta2^t`` for the step t = step + 1.
 
     The power is rounded to float32 before the subtraction, as POW does in the file; taken in double, because a
@@ -83,4 +108,20 @@ def adam(params: Tree, grads: Tree, state: AdamState, rule: Adam) -> tuple[dict[
         k: w - rule.learning_rate * (mean[k] / correction1) / (np.sqrt(square[k] / correction2) + rule.epsilon)
         for k, w in params.items()
     }
+    return new, AdamState(mean, square, np.float32(state.step + np.float32(1)))
+
+
+def keras_adam(params: Tree, grads: Tree, state: AdamState, rule: KerasAdam) -> tuple[dict[str, Array], AdamState]:
+    r"""One step of Adam in Keras' form: the bias corrections are within the rate, and so act on epsilon too.
+
+    .. math::
+        m' = m + (1-\beta_1) (g - m), \quad v' = v + (1-\beta_2) (g^2 - v), \quad t' = t + 1
+
+        w' = w - \alpha \frac{\sqrt{1-\beta_2^{t'}}}{1-\beta_1^{t'}} \frac{m'}{\sqrt{v'} + \hat\epsilon}
+    """
+    correction1, correction2 = bias_corrections(rule, state.step)
+    rate = rule.learning_rate * np.sqrt(correction2) / correction1
+    mean = {k: state.mean[k] + rule.complement1 * (g - state.mean[k]) for k, g in grads.items()}
+    square = {k: state.square[k] + rule.complement2 * (g * g - state.square[k]) for k, g in grads.items()}
+    new = {k: w - rate * mean[k] / (np.sqrt(square[k]) + rule.epsilon) for k, w in params.items()}
     return new, AdamState(mean, square, np.float32(state.step + np.float32(1)))

@@ -46,3 +46,20 @@ def head(features: int, classes: int = 3, hidden: int = 5, *, scaled: bool = Tru
     last = [g.constant("last/weights", _weights(6, classes, hidden)), g.constant("last/bias", _weights(7, classes))]
     g.output("logits", g.op("FULLY_CONNECTED", [y, *last], "logits", (-1, classes)))
     return write(g.model("head"))
+
+
+def mlp(classes: int = 3, size: int = 4, depth: int = 3, hidden: int = 5) -> bytes:
+    """(B, S, S, D) -> (B, C), by one hidden layer of ReLU."""
+    g, flat = GraphBuilder(), size * size * depth
+    y = g.input("image", (-1, size, size, depth))
+    y = g.op(
+        "RESHAPE", [y, g.constant("flat", np.array([-1, flat], np.int32))], "rows", (-1, flat), new_shape=[-1, flat]
+    )
+    for name, seed, n, of, relu in (("hidden", 8, hidden, flat, 1), ("last", 10, classes, hidden, 0)):
+        given = [
+            g.constant(f"{name}/weights", _weights(seed, n, of)),
+            g.constant(f"{name}/bias", _weights(seed + 1, n)),
+        ]
+        y = g.op("FULLY_CONNECTED", [y, *given], name, (-1, n), fused_activation_function=relu)
+    g.output("probabilities", g.op("SOFTMAX", [y], "probabilities", (-1, classes), beta=1.0))
+    return write(g.model("mlp"))

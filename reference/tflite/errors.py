@@ -5,6 +5,7 @@
     TransferError
     ├── ModelError (ValueError)         a .tflite is damaged, or is not what it must be
     │   ├── UnsupportedOpError          it holds operators that the backend does not have
+    │   ├── UnknownFormError            it is sound, but not of the form that is looked for
     │   ├── BudgetError                 running it took more memory, operators, trips or time than it may
     │   └── BundleError                 the files of one folder do not belong together
     ├── ShapeError (ValueError)         an array has the wrong shape or type
@@ -39,6 +40,10 @@ class UnsupportedOpError(ModelError):
     def __init__(self, message: str, missing: Sequence[str]) -> None:
         super().__init__(message)
         self.missing = tuple(missing)
+
+
+class UnknownFormError(ModelError):
+    """A graph is sound, but not of the form that is looked for in it; the message says what is other."""
 
 
 class BudgetError(ModelError):

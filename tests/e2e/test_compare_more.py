@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.unit.diagnostics.test_repro import X, files
 from tests.unit.diagnostics.wrong_files import constant, golden
+from tflite_transfer.diagnostics.page.numbers import short
 
 __all__ = ["files"]
 ROOT = Path(__file__).parents[2]
@@ -50,6 +53,36 @@ def test_the_wrong_batch_is_named(run: Callable, wrong: Path) -> None:
     assert "wrong batch at ws: its gradient is 0.5 times the slope of the loss: it is divided by 10 where" in ended.out
     (fault,) = json.loads(run(*words, "--gradients", "--json").out)["gradients"]["faults"]
     assert (fault["name"], fault["where"], fault["number"]) == ("wrong batch", "ws", pytest.approx(0.5, rel=1e-5))
+
+
+def test_gradients_on_the_page(run: Callable, wrong: Path, tmp_path: Path) -> None:
+    """Every number of the table, those furthest off first, and the fault by name; and of a healthy file none."""
+    page = tmp_path / "report.html"
+    ended = run("compare", wrong, *OURS, "--steps", "1", "--gradients", "--json", "--report", page)
+    told, content = json.loads(ended.out)["gradients"], page.read_text()
+    (fault,) = told["faults"]
+    shown = [re.findall(r"<td>(.*?)</td>", line) for line in table(content, "central difference")]
+    checks = sorted(told["checks"], key=lambda c: -c["error"])
+    assert [line[3] for line in shown] == ['<span class="bad">differs</span>', '<span class="good">agrees</span>']
+    for check, cells in zip(checks, shown, strict=True):
+        wanted = [(check["gradient"], 6), (check["slope"], 6), (check["error"], 2), (check["h"], 2)]
+        assert cells[:3] + cells[4:] == [short(value, digits) for value, digits in wanted]
+    text = html.unescape(content)
+    for words in (fault["name"], fault["where"], fault["seen"], fault["advice"], "and the file trains wrong"):
+        assert words in text
+    assert run("compare", GOLDEN / "upstream_adam", *OURS, "--steps", "1", "--gradients", "--report", page).code == 0
+    content = page.read_text()
+    assert len(table(content, "central difference")) == 2
+    assert "trains wrong" not in content
+    assert 'class="bad"' not in content
+    assert run("compare", GOLDEN / "upstream_adam", *OURS, "--steps", "1", "--report", page).code == 0
+    assert "central difference" not in page.read_text()
+
+
+def table(content: str, heading: str) -> list[str]:
+    """The lines of the page's table that has this heading."""
+    (found,) = re.findall(rf"<thead>(?:(?!</thead>).)*{heading}.*?</thead><tbody>(.*?)</tbody>", content, re.DOTALL)
+    return re.findall(r"<tr>(.*?)</tr>", found, re.DOTALL)
 
 
 def test_gradients_on_given_data(run: Callable, tmp_path: Path) -> None:

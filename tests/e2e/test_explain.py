@@ -11,6 +11,7 @@ import pytest
 
 from tests.small_networks import cnn, head
 from tflite_transfer.converter import TrainingOptions, make_trainable
+from tflite_transfer.converter.training.optimizers import RMSprop
 from tflite_transfer.diagnostics.page import template
 
 
@@ -83,17 +84,57 @@ def test_any_file_operator_by_operator(run: Callable, net: Path, tmp_path: Path)
 
 def test_a_network_that_trains(run: Callable, tiny_photos: Path, tmp_path: Path) -> None:
     whole = make_trainable(cnn(), tmp_path / "whole.tflite", TrainingOptions(class_names=("blue", "green", "red")))
-    ended = run("explain", whole, "--data", tiny_photos)
+    ended = run("explain", whole, "--data", tiny_photos, "--step", 2, "--batch", "--precision", "float64")
     assert ended.code == 0, ended.err
-    moved = re.search(r"variable dense/weights 3 × 64: moved by (\S+) at most", ended.out)
+    for words in (
+        "step 2 · Adam in Keras' form", "g_θ = Σ_i J_iᵀ W d_i, J_i = (∂ x_i) / (∂ θ)", "conv/filters 4 × 3 × 3 × 3",
+        "LiteRT: g_conv/filters agrees", "w' = w − η m̂ / (√v̂ + ε / √(1 − β_2ᵗ))", "LiteRT: W' agrees",
+        "the mean of its samples'", "where rounding enters", "a blue",
+    ):  # fmt: skip
+        assert words in ended.out, words
+    assert "differs" not in ended.out
+    inside = run("explain", whole, "--data", tiny_photos, "--signature", "train").out
+    moved = re.search(r"variable dense/weights 3 × 64: moved by (\S+) at most", inside)
     assert moved is not None
     assert float(moved[1]) == pytest.approx(1e-3, rel=1e-2)  # Adam's first step is its learning rate
-    assert "blue" in ended.out
+
+
+def test_a_network_of_another_form(run: Callable, tiny_photos: Path, tmp_path: Path) -> None:
+    """Operator by operator, and why."""
+    other = make_trainable(cnn(), tmp_path / "other.tflite", TrainingOptions(optimizer=RMSprop()))
+    ended = run("explain", other, "--data", tiny_photos, "--text", "--out", tmp_path / "other.html")
+    assert ended.code == 0, ended.err
+    why = "Operator by operator: its last layer moves by another rule than SGD, momentum and Adam."
+    assert why in ended.out
+    assert why in (tmp_path / "other.html").read_text()
+    assert "CONV_2D" in ended.out
     (tmp_path / "head.tflite").write_bytes(head(10))
-    other = make_trainable(tmp_path / "head.tflite", tmp_path / "other.tflite", TrainingOptions("mean_squared_error"))
-    assert run("explain", other).code == 0
+    other = make_trainable(tmp_path / "head.tflite", tmp_path / "numbers.tflite", TrainingOptions("mean_squared_error"))
+    assert "Operator by operator: it learns no classes." in run("explain", other).out
     ended = run("explain", other, "--data", tiny_photos)
     assert (ended.code, "--data goes with a model that learns classes" in ended.err) == (2, True)
+
+
+def test_classes_of_what_is_no_image(run: Callable, tmp_path: Path) -> None:
+    """Features in, classes out: the same walk, without a picture."""
+    (tmp_path / "head.tflite").write_bytes(head(10))
+    file = make_trainable(tmp_path / "head.tflite", tmp_path / "numbers.tflite", TrainingOptions())
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.normal(size=(6, 10)))
+    np.save(tmp_path / "y.npy", np.array([0, 1, 2, 0, 1, 2]))
+    given = [word for name in "xy" for word in ("--input", f"{name}={tmp_path / name}.npy")]
+    ended = run("explain", file, *given, "--step", 2, "--text", "--out", tmp_path / "page.html")
+    assert ended.code == 0, ended.err
+    assert "the sample: x[0], a class 0" in ended.out
+    assert "1  The network turns what it sees into features" in ended.out
+    assert "LiteRT: g_hidden/weights agrees" in ended.out
+    assert "differs" not in ended.out
+    assert "<figcaption>x[0]<br>a class 0" in (tmp_path / "page.html").read_text()
+    assert "the sample: noise 0" in run("explain", file).out
+    assert "infer · given: x\n" in run("explain", file, "--signature", "infer", *given[:2]).out
+    np.save(tmp_path / "x.npy", rng.normal(size=(6, 10, 2)))
+    ended = run("explain", file, *given)
+    assert (ended.code, "x must be (B, 10) and y (B,) class numbers" in ended.err) == (1, True)
 
 
 REFUSED = [

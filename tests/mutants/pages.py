@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 EXPLAIN, PAGE = "tflite_transfer/diagnostics/explain", "tflite_transfer/diagnostics/page"
-WALK, PARTS, PAGES = (
+WALK, NETWORKS, PARTS, PAGES = (
     "tests/unit/explain/test_walk.py",
+    "tests/unit/explain/test_networks.py",
     "tests/unit/explain/test_page_parts.py",
     "tests/pages/test_pages.py",
 )
@@ -21,13 +22,24 @@ MUTANTS = (
     ),
     Mutant(
         f"{EXPLAIN}/numbers.py",
-        """after = _forward(x, y, found["W'"]""",
-        """after = _forward(x, y, found["W"]""",
+        """given["x"]), y, found["W'"]""",
+        """given["x"]), y, found["W"]""",
         WALK,
         "moves",
     ),
     Mutant(f"{EXPLAIN}/bounds.py", "SUMS = 40.0", "SUMS = 4e4", WALK, "fault"),
-    Mutant(f"{EXPLAIN}/places.py", "o.inputs[1] == labels", "o.inputs[0] == labels", WALK, "both_backends"),
+    Mutant(f"{EXPLAIN}/find_head.py", "o.inputs[1] == labels", "o.inputs[0] == labels", WALK, "both_backends"),
+    Mutant(f"{EXPLAIN}/network.py", '"x\'": self._x(then)', '"x\'": self._x(now)', NETWORKS, "formulas and sgd"),
+    Mutant(f"{EXPLAIN}/network.py", "after[n] - before[n]", "after[n]", NETWORKS, "formulas and sgd"),
+    Mutant(f"{EXPLAIN}/numbers.py", "+ n[penalty] if", "+ 0 * n[penalty] if", NETWORKS, "formulas and both"),
+    Mutant(f"{EXPLAIN}/places.py", '"W" in name else', '"W" == name else', NETWORKS, "formulas and sgd"),
+    Mutant(
+        "reference/recognize_update.py",
+        'op("SQRT", correction2)',
+        'op("SQRT", correction1)',
+        NETWORKS,
+        "formulas and keras",
+    ),
     Mutant(
         f"{EXPLAIN}/batch.py",
         "left, epoch = left - len(rows), epoch + 1",

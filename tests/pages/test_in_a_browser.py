@@ -14,13 +14,14 @@ from PIL import Image
 
 from demo.pages import write_explanation, write_report
 from tests.pages.browser import DARK, DESK, LIGHT, PHONE, Browser
-from tests.pages.test_pages import HOSTILE
+from tests.pages.test_pages import HOSTILE, hostile_gradients
 from tests.small_networks import cnn
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.diagnostics import compare, report
 from tflite_transfer.diagnostics.explain.detail import detailed
+from tflite_transfer.diagnostics.explain.explanation import explained
 from tflite_transfer.diagnostics.explain.operations import traced
 from tflite_transfer.diagnostics.explain.subject import Asked, graph_of, infer_of, start_of
 from tflite_transfer.diagnostics.page.template import render, save_page
@@ -29,7 +30,7 @@ from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.writer import write
 
 SHOTS = os.environ.get("PAGES_SHOTS")
-PAGES = ("step", "operator", "network", "report", "hostile")
+PAGES = ("step", "operator", "network", "operators", "report", "hostile")
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def pages(demo_base: Path, photos: Path, tmp_path_factory: pytest.TempPathFactor
     write_explanation(path, photos / "train", folder / "step.html", seed=1)
     contents = {
         "operator": render("operation", told=operator),
-        "network": render("operations", told=_network(folder, photos / "train")),
-        "hostile": report.page(compare(_hostile(folder))),
+        **_network(folder, photos / "train"),
+        "hostile": report.page(compare(_hostile(folder)), hostile_gradients()),
     }
     for name, content in contents.items():
         save_page(folder / f"{name}.html", content)
@@ -59,12 +60,16 @@ def pages(demo_base: Path, photos: Path, tmp_path_factory: pytest.TempPathFactor
     return {name: folder / f"{name}.html" for name in PAGES}
 
 
-def _network(folder: Path, data: Path) -> object:
+def _network(folder: Path, data: Path) -> dict[str, str]:
+    """A whole network in one file, stage by stage and operator by operator."""
     path = make_trainable(cnn(4), folder / "whole.tflite", TrainingOptions())
     model, asked = load_trainable(path), Asked(path, data=data)
     start = start_of(model, asked)
     graph = graph_of(asked, model, start, inside=False)
-    return traced(graph, infer_of(model, graph, start))
+    return {
+        "network": render("explain", told=explained(path.name, model, start, precision="float64", batch=True)),
+        "operators": render("operations", told=traced(graph, infer_of(model, graph, start))),
+    }
 
 
 def _hostile(folder: Path) -> Path:

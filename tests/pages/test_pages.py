@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tflite_transfer.diagnostics.explain.detail import detailed
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.operations import traced
 from tflite_transfer.diagnostics.explain.subject import Asked, Graph, graph_of, infer_of, start_of
+from tflite_transfer.diagnostics.gradients import Fault, GradientCheck, GradientReport
 from tflite_transfer.diagnostics.ours import NumpySide
 from tflite_transfer.diagnostics.page import template
 from tflite_transfer.reference.tflite.any import load_trainable
@@ -40,6 +42,14 @@ def told(tiny_models: Mapping[str, Path], tiny_photos: Path) -> Explanation:
 
 
 @pytest.fixture(scope="session")
+def of_network(tmp_path_factory: pytest.TempPathFactory, tiny_photos: Path) -> Explanation:
+    path = make_trainable(cnn(), tmp_path_factory.mktemp("network") / "whole.tflite", TrainingOptions())
+    model = load_trainable(path)
+    start = start_of(model, Asked(path, data=tiny_photos, step=2))
+    return explained("whole", model, start, precision="float64", batch=True)
+
+
+@pytest.fixture(scope="session")
 def page(told: Explanation) -> Page:
     return Page(template.render("explain", told=told))
 
@@ -48,8 +58,10 @@ def lines(parts: list) -> str:
     return " ".join("\n".join(text.as_lines(parts, width=200, colours=False)).split())
 
 
-def test_page_and_terminal_tell_the_same(told: Explanation, page: Page) -> None:
-    shown = lines(text.explanation_text(told))
+@pytest.mark.parametrize(("name", "agree"), [("told", 19), ("of_network", 17)])
+def test_page_and_terminal_tell_the_same(name: str, agree: int, request: pytest.FixtureRequest) -> None:
+    told: Explanation = request.getfixturevalue(name)
+    page, shown = Page(template.render("explain", told=told)), lines(text.explanation_text(told))
     for stage in told.stages:
         assert stage.values
         assert all(line in shown for line in stage.lesson.why)
@@ -60,7 +72,7 @@ def test_page_and_terminal_tell_the_same(told: Explanation, page: Page) -> None:
         for value in stage.values:
             cells = [c for line in value.grid.cells for c in line] if value.kind != "image" else []
             assert all(c in shown and c in page.text for c in cells), value.letter.text
-    assert page.text.count("agrees") - 1 == shown.count("agrees") == 19  # the page says it of all of them, too
+    assert page.text.count("agrees") - 1 == shown.count("agrees") == agree  # the page says it of all of them, too
 
 
 def rows(content: str, stage: str) -> dict[str, list[float]]:
@@ -97,6 +109,7 @@ def test_the_pictures_are_those_of_the_sample(told: Explanation, page: Page) -> 
 
     first = next(attrs["src"] for tag, attrs in page.tags if tag == "img")
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(str(first).partition(",")[2]))))
+    assert told.decision.image is not None
     np.testing.assert_array_equal(shown, np.rint(told.decision.image * 255).astype(np.uint8))
 
 
@@ -112,6 +125,13 @@ def hostile(tmp_path: Path) -> Path:
     return path
 
 
+def hostile_gradients() -> GradientReport:
+    """A check of a file whose parameter has such a name."""
+    check = GradientCheck(HOSTILE, (12, 4), 0.5, 1.0, 0.5, 0.0, 1e-5)
+    fault = Fault("gradient scaled", HOSTILE, 0.5, "its gradient is half the slope.", "Divide it by 0.5.")
+    return GradientReport(HOSTILE, 3, 1.5, (check,), (fault,), unknown=(HOSTILE,))
+
+
 def plain_graph(path: Path) -> Graph:
     return graph_of(Asked(path), None, None, inside=False)
 
@@ -123,7 +143,8 @@ def test_names_in_a_file_are_never_markup(hostile: Path, tiny_photos: Path, tiny
     start = start_of(model, Asked(tiny_models["sgd"], class_names=(HOSTILE, "b", "c")))
     step = explained(HOSTILE, model, start, batch=True)
     contents = [
-        template.render("operations", told=trace), template.render("operation", told=detail), report.page(found),
+        template.render("operations", told=trace), template.render("operation", told=detail),
+        report.page(found, hostile_gradients()),
         template.render("explain", told=step),
     ]  # fmt: skip
     for content in contents:
@@ -199,7 +220,8 @@ def test_a_whole_network_that_trains(tmp_path: Path, tiny_photos: Path) -> None:
     assert trace.results["loss"] == pytest.approx(-np.log(truth).mean(), rel=1e-5)
     before, after = trace.variables["dense/weights"]
     assert 0 < np.abs(after - before).max() <= 1.01e-3  # Adam's first step is its learning rate
-    page = Page(template.render("operations", told=trace)).text
+    page = Page(template.render("operations", told=replace(trace, why="Operator by operator: it is another."))).text
+    assert "Operator by operator: it is another." in page
     assert "before the step" in page
     assert "dense/weights" in page
     impure = next(o.number for o in trace.operations if o.op == "READ_VARIABLE")

@@ -100,7 +100,7 @@ def compare(
         from tflite_transfer.diagnostics.page.template import save_page
         from tflite_transfer.diagnostics.report import page
 
-        save_page(report_page, page(found))
+        save_page(report_page, page(found, checked))
     report(told, text, as_json=as_json, json_out=json_out)
     raise typer.Exit(0 if found.agrees and (checked is None or checked.agrees) else 1)
 

@@ -16,7 +16,9 @@ from tflite_transfer.cli.output import check_outputs, check_page, tell
 from tflite_transfer.reference.tflite.errors import OptionError
 
 if TYPE_CHECKING:
+    from tflite_transfer.diagnostics.explain.batch import Start
     from tflite_transfer.diagnostics.explain.subject import Asked
+    from tflite_transfer.reference.tflite.trainable import Trainable
 
 NARROWEST, WIDEST = 60, 120  # of the text
 
@@ -49,8 +51,8 @@ def explain(
 ) -> None:
     """Explain one training step of MODEL: formulas, numbers, the source that computed them, and what LiteRT says.
 
-    Of five files, and of a training model with a frozen base and a softmax head, stage by stage; of any other .tflite
-    operator by operator. Without --data or --input the samples are noise.
+    Of a softmax classifier, in five files or in one, stage by stage; of any other .tflite operator by operator. Without
+    --data or --input the samples are noise.
     """
     check_outputs({"--out": out}, [model, state, *paths(inputs or [])])
     _check(out, backend, precision)
@@ -91,26 +93,39 @@ def _check(out: Path | None, backend: str, precision: str) -> None:
     check_page("--out", out)
 
 
+def _start(asked: Asked, model: Trainable | None) -> Start | None:
+    """The step that is asked for, of a model that learns classes: of images, or of what its train takes."""
+    from tflite_transfer.diagnostics.explain.subject import learns_classes, start_of
+
+    images = model is not None and bool(model.image_shape)
+    learns = model is not None and learns_classes(model) and (images or asked.signature is None)
+    if asked.data is not None and not (learns and images):
+        raise OptionError("--data goes with a model that learns classes of images; this one takes --input.")
+    return start_of(model, asked) if model is not None and learns else None
+
+
 def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
     """The template's name, and what it shows: a step, an operator, or a run operator by operator."""
     from tflite_transfer.diagnostics.explain.detail import detailed
     from tflite_transfer.diagnostics.explain.explanation import explained
     from tflite_transfer.diagnostics.explain.operations import traced
-    from tflite_transfer.diagnostics.explain.subject import graph_of, infer_of, learns_classes, start_of, trainable_of
+    from tflite_transfer.diagnostics.explain.subject import graph_of, infer_of, trainable_of
+    from tflite_transfer.reference.tflite.errors import UnknownFormError
 
     model = trainable_of(asked.path)
-    start = start_of(model, asked) if model is not None and learns_classes(model) else None
-    if start is None and asked.data is not None:
-        raise OptionError("--data goes with a model that learns classes of images; this one takes --input.")
+    start = _start(asked, model)
+    plain = model is not None and start is None and asked.signature is None
+    why = "Operator by operator: it learns no classes." if plain else ""
     if model is not None and start is not None and op is None and asked.signature is None:
-        told = explained(
-            asked.path.name, model, start, engine=wanted.engine, precision=wanted.precision, batch=wanted.batch
-        )
-        if told is not None:
-            return "explain", told
+        try:
+            return "explain", explained(
+                asked.path.name, model, start, engine=wanted.engine, precision=wanted.precision, batch=wanted.batch
+            )
+        except UnknownFormError as e:
+            why = f"Operator by operator: {e}."
     graph = graph_of(asked, model, start, inside=op is not None)
     if op is None:
-        return "operations", traced(graph, infer_of(model, graph, start))
+        return "operations", traced(graph, infer_of(model, graph, start), why)
     exact = wanted.precision == "float64"
     return "operation", detailed(graph, op, engine=wanted.engine, exact=exact)
 

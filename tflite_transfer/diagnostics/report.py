@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tflite_transfer.diagnostics.findings import DECADES, Comparison, Difference, Finding
+from tflite_transfer.diagnostics.gradients import GradientCheck, GradientReport
 from tflite_transfer.diagnostics.page import arcs, chart
 from tflite_transfer.diagnostics.page.numbers import power_of_ten, short
 from tflite_transfer.diagnostics.page.template import render
@@ -15,9 +16,9 @@ WORST, MAPS = 10, 8  # findings that are listed first, and pictures of where ima
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def page(found: Comparison) -> str:
-    """The whole page. Raises MissingExtraError without Jinja2."""
-    return render("compare", found=found, told=Report(found))
+def page(found: Comparison, gradients: GradientReport | None = None) -> str:
+    """The whole page, with the gradient check where there was one. Raises MissingExtraError without Jinja2."""
+    return render("compare", found=found, told=Report(found, gradients))
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Report:
     """What the page draws, and the words that it has for it."""
 
     found: Comparison
+    gradients: GradientReport | None = None
+
+    @property
+    def checks(self) -> list[GradientCheck]:
+        """The parameters, those first whose gradients are furthest from their slopes."""
+        return sorted(self.gradients.checks, key=lambda c: -c.error) if self.gradients else []
 
     @property
     def tensors(self) -> tuple[Finding, ...]:

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.small_networks import cnn, head
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import one_hot
 from tflite_transfer.converter.convert import convert
-from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.diagnostics.explain.batch import Start, random_batch, scaled
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
-from tflite_transfer.diagnostics.explain.places import find_head
+from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
@@ -100,7 +98,6 @@ def test_the_numbers_are_the_formulas(models: Mapping[str, Path], name: str) -> 
     """float32 of sums of 48 terms: seen 3e-7 of the largest; v without its bias 1e-5, for β₂⁵ is rounded to float32."""
     model, start = started(models[name])
     told = explained(name, model, start)
-    assert told is not None
     shown = values(told)
     for letter, exact in by_hand(model, start, L2.get(name, 0.0), model.batch).items():
         close = 3e-5 if "\u0302" in letter or "'" in letter else 2e-6
@@ -113,7 +110,6 @@ def test_the_numbers_are_the_formulas(models: Mapping[str, Path], name: str) -> 
 def test_the_decision_moves_as_the_new_parameters_say(models: Mapping[str, Path], name: str) -> None:
     model, start = started(models[name])
     told = explained(name, model, start)
-    assert told is not None
     shown, rows = values(told), np.arange(len(start.batch.classes))
     x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch)).astype(np.float64)
     z = x @ shown["W'"] + shown["b'"]
@@ -131,7 +127,6 @@ def test_tensorflow_has_the_same_gradients(models: Mapping[str, Path], name: str
 
     model, start = started(models[name])
     told = explained(name, model, start)
-    assert told is not None
     w, b = (tf.Variable(v) for v in sorted(start.params.values(), key=lambda a: -np.ndim(a)))
     x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch))
     with tf.GradientTape() as tape:
@@ -150,7 +145,6 @@ def test_tensorflow_has_the_same_gradients(models: Mapping[str, Path], name: str
 def test_both_backends_agree(models: Mapping[str, Path], name: str, engine: str) -> None:
     model, start = started(models[name], 3)
     told = explained(name, model, start, engine=engine, precision="float64")
-    assert told is not None
     checks = {c.what.text: c for s in told.stages for c in s.checks}
     wanted = {"x", "z", "p", "log(p)", "p − y", "L", "g_W", "g_b", "W'", "b'"}
     adam = {f"{a}_{p}{b}" for p in "Wb" for a, b in (("m", "'"), ("v", "'"), ("m\u0302", ""), ("v\u0302", ""))}
@@ -175,7 +169,6 @@ def test_a_fault_is_seen_where_it_is(models: Mapping[str, Path], letter: str, mo
     place, name, spoilt = FAULTS[letter]
     monkeypatch.setattr(place, name, spoilt(getattr(place, name)))
     told = explained("adam", model, start)
-    assert told is not None
     checks = {c.what.text: c.agrees for s in told.stages for c in s.checks}
     assert not checks[letter]
     assert checks["x"]
@@ -186,7 +179,6 @@ def test_without_litert_the_page_says_so(models: Mapping[str, Path], monkeypatch
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     model, start = started(models["sgd"])
     told = explained("sgd", model, start)
-    assert told is not None
     assert told.agrees is None
     assert "ai-edge-litert" in str(told.without)
 
@@ -195,7 +187,6 @@ def test_float64_shows_where_rounding_enters(models: Mapping[str, Path]) -> None
     """Some roundings of 2^-24 = 6e-8; Adam's v without its bias loses more, 1.3e-5 here: 1 - β₂ᵗ of a float32 β₂ᵗ."""
     model, start = started(models["adam"])
     told = explained("adam", model, start, precision="float64")
-    assert told is not None
     found = {r.letter: r for r in told.roundings}
     for letter, r in found.items():
         assert 0 <= r.own < (1e-4 if letter.startswith("v\u0302") else 1e-6), letter
@@ -212,7 +203,6 @@ def test_float64_shows_where_rounding_enters(models: Mapping[str, Path]) -> None
 def test_a_batch_is_the_mean_of_its_samples(models: Mapping[str, Path]) -> None:
     model, start = started(models["one sgd"])
     told = explained("one", model, start, batch=True)
-    assert told is not None
     stage = next(s for s in told.stages if s.key == "batch")
     each, mean, whole = (np.asarray(v.array) for v in stage.values[:3])
     assert each.shape == (5, 3)
@@ -253,25 +243,8 @@ def test_places_are_found_without_names(models: Mapping[str, Path], name: str) -
     assert isinstance(model, Bundle)
     plain = find_head(model, {})
     other = find_head(replace(model, models={role: renamed(m) for role, m in model.models.items()}), {})
-    assert plain is not None
-    assert other is not None
     assert (plain.step.tensors, plain.update.tensors, plain.rule) == (
         other.step.tensors,
         other.update.tensors,
         other.rule,
     )
-
-
-def test_other_heads_and_whole_networks_are_no_softmax_heads(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "head.tflite").write_bytes(head(48))
-    (base,) = tiny_model.parent.glob("base.tflite")
-    own = convert(
-        ConversionOptions(
-            out_model_dir=tmp_path / "own", optimizer="adam", base_tflite=base, head_tflite=tmp_path / "head.tflite"
-        )
-    )
-    whole = make_trainable(cnn(), tmp_path / "whole.tflite", TrainingOptions(trainable="last:1"))
-    for path in (own, whole):
-        model, start = started(path)
-        assert find_head(model, start.slots) is None
-        assert explained("x", model, start) is None

@@ -21,12 +21,16 @@ from tflite_transfer.training import epoch_batches
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The samples of a step. ``pixels`` are in [0, 1]; ``names`` say where each is from."""
+    """The samples of a step. ``pixels`` are in [0, 1], or any numbers where they are no images.
+
+    ``names`` say where each is from.
+    """
 
     names: tuple[str, ...]
-    pixels: Array  # (B, H, W, D)
+    pixels: Array  # (B, H, W, D), or (B, ...)
     classes: Array  # (B,)
     class_names: tuple[str, ...]
+    images: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,28 +47,30 @@ def random_batch(model: Trainable, names: tuple[str, ...] | None, seed: int) -> 
     """Noise, the classes in turn: for a model without a data folder at hand."""
     rng = np.random.default_rng(seed)
     count = min(model.batch, 32)
-    pixels = rng.random((count, *model.image_shape), np.float32)
-    return Batch(
-        tuple(f"noise {i}" for i in range(count)), pixels, np.arange(count) % model.classes, _named(model, names)
-    )
+    numbers, told = rng.random((count, *_shape(model)), np.float32), tuple(f"noise {i}" for i in range(count))
+    return Batch(told, numbers, np.arange(count) % model.classes, _named(model, names), bool(model.image_shape))
+
+
+def _shape(model: Trainable) -> tuple[int, ...]:
+    """(H, W, D), or of numbers that are no image what train takes an example as."""
+    return model.image_shape or model.bottleneck_shape
 
 
 def array_batch(model: Trainable, names: tuple[str, ...] | None, given: Mapping[str, Array]) -> Batch:
-    """``x`` (B, H, W, D) in [0, 1] or bytes, and ``y`` (B,) class numbers. Raises DataError."""
+    """``x`` (B, H, W, D) in [0, 1] or bytes, else as the model takes it, and ``y`` (B,) classes. Raises DataError."""
     if set(given) != {"x", "y"}:
         raise OptionError(
             f"a classifier takes --input x=FILE.npy and --input y=FILE.npy, and was given {sorted(given)}."
         )
     x, y = given["x"], given["y"]
-    if x.ndim != 4 or y.shape != x.shape[:1] or not len(x) or y.dtype.kind not in "iu":
-        raise DataError(
-            f"x must be (B, H, W, D) and y (B,) class numbers, but they are {x.shape} and {y.dtype} {y.shape}."
-        )
+    if x.ndim != 1 + len(_shape(model)) or y.shape != x.shape[:1] or not len(x) or y.dtype.kind not in "iu":
+        kind = "(B, H, W, D)" if model.image_shape else f"(B, {', '.join(map(str, _shape(model)))})"
+        raise DataError(f"x must be {kind} and y (B,) class numbers, but they are {x.shape} and {y.dtype} {y.shape}.")
     if y.min() < 0 or y.max() >= model.classes:
         raise DataError(f"class numbers must be 0 to {model.classes - 1}, but are {y.min()} to {y.max()}.")
-    return Batch(
-        tuple(f"x[{i}]" for i in range(len(x))), _pixels(model, list(x)), y.astype(np.int64), _named(model, names)
-    )
+    told, images = tuple(f"x[{i}]" for i in range(len(x))), bool(model.image_shape)
+    pixels = _pixels(model, list(x)) if images else x.astype(np.float32)
+    return Batch(told, pixels, y.astype(np.int64), _named(model, names), images)
 
 
 class Folder:
@@ -105,7 +111,7 @@ def repeated(model: Trainable, backend: Backend, batch: Batch, begin: State, ste
     params, slots = begin.params, begin.slots
     if step > 1:
         rows = np.tile(np.arange(len(batch.classes)), (step - 1, 1))
-        params, slots = _steps(backend, params, slots, backend.bottlenecks(scaled(model, batch)), batch.classes, rows)
+        params, slots = _steps(backend, params, slots, _features(model, backend, batch), batch.classes, rows)
     return Start(params, slots, step, batch)
 
 
@@ -114,8 +120,7 @@ def _trained(
 ) -> tuple[Tree, Tree]:
     used, places = np.unique(rows, return_inverse=True)
     batch = folder.batch(used)
-    bottlenecks = backend.bottlenecks(scaled(model, batch))
-    return _steps(backend, params, slots, bottlenecks, batch.classes, places.reshape(rows.shape))
+    return _steps(backend, params, slots, _features(model, backend, batch), batch.classes, places.reshape(rows.shape))
 
 
 def _steps(
@@ -126,9 +131,14 @@ def _steps(
     return {k: np.array(v) for k, v in done.params.items()}, {k: np.array(v) for k, v in done.slots.items()}
 
 
+def _features(model: Trainable, backend: Backend, batch: Batch) -> Array:
+    """What a backend trains on, (B, F)."""
+    return backend.bottlenecks(scaled(model, batch)) if batch.images else batch.pixels.reshape(len(batch.classes), -1)
+
+
 def scaled(model: Trainable, batch: Batch) -> Array:
-    """The images in the range that the base takes."""
-    return to_range(list(batch.pixels), model.input_range)
+    """The images in the range that the base takes; other numbers as they are."""
+    return to_range(list(batch.pixels), model.input_range) if batch.images else batch.pixels
 
 
 def _pixels(model: Trainable, images: list) -> Array:

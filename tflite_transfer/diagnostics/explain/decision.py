@@ -44,9 +44,9 @@ class Decision:
         return self.batch.names[SAMPLE]
 
     @property
-    def image(self) -> Array:
-        """Its pixels in [0, 1]."""
-        return self.batch.pixels[SAMPLE]
+    def image(self) -> Array | None:
+        """Its pixels in [0, 1], where it is an image."""
+        return self.batch.pixels[SAMPLE] if self.batch.images else None
 
     @property
     def truth(self) -> str:

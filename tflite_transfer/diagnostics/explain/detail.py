@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.bounds import inputs_in_8_bits
 from tflite_transfer.diagnostics.explain.operations import Operation, completed, first_line, plain_options, tensor
+from tflite_transfer.diagnostics.explain.runs import run
 from tflite_transfer.diagnostics.explain.stage import Check, Value, check
 from tflite_transfer.diagnostics.explain.subject import Graph
 from tflite_transfer.diagnostics.ours import NumpySide
@@ -19,7 +20,6 @@ from tflite_transfer.diagnostics.page.names import quoted
 from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.sides import ORACLE, Read, is_litert, open_side
 from tflite_transfer.reference.binding import is_narrow
-from tflite_transfer.reference.signatures import names
 from tflite_transfer.reference.tflite.errors import MissingExtraError, ModelError, OptionError
 
 PLAIN = "numpy-nojit"
@@ -58,12 +58,8 @@ def detailed(graph: Graph, number: int, *, engine: str, exact: bool) -> Detail:
 
 def _read(graph: Graph, plain: NumpySide) -> Read:
     """Every tensor of a run on the graph's arguments."""
-    source = graph.source
-    found, inputs = names(source.model, source.key), completed(source.model, source.key, graph.given)
-    by_number = {i: inputs[name] for name, i in found.inputs.items()}
-    side = NumpySide("numpy", graph.source)
-    side.assign(graph.variables)
-    tensors = side.run([by_number[i] for i in plain.graph.inputs])
+    given = completed(graph.source.model, graph.source.key, graph.given)
+    tensors = run("numpy", replace(graph, given=given)).tensors
     return lambda i: tensors[i] if i in tensors else plain.fixed[i]
 
 

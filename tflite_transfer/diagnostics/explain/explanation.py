@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import one_hot
-from tflite_transfer.diagnostics.explain.base import FeatureMap, base_of, bottleneck_stage, image_stage
-from tflite_transfer.diagnostics.explain.batch import Start, scaled
-from tflite_transfer.diagnostics.explain.decision import SAMPLE, Decision
+from tflite_transfer.diagnostics.explain.base import base_of
+from tflite_transfer.diagnostics.explain.batch import Start
+from tflite_transfer.diagnostics.explain.decision import Decision
+from tflite_transfer.diagnostics.explain.find_head import find_head
+from tflite_transfer.diagnostics.explain.front import FeatureMap, Front, image_stage
 from tflite_transfer.diagnostics.explain.held import Held, exact, held
+from tflite_transfer.diagnostics.explain.network import Network
 from tflite_transfer.diagnostics.explain.numbers import Numbers, numbers
-from tflite_transfer.diagnostics.explain.places import Head, find_head
+from tflite_transfer.diagnostics.explain.places import Head
+from tflite_transfer.diagnostics.explain.runs import step_of
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
 from tflite_transfer.diagnostics.explain.walk import stages
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
-from tflite_transfer.reference.optimizers import Adam
+from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import MissingExtraError
+from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
+
+NAMES: Mapping[type[Rule], str] = {
+    SGD: "SGD", Momentum: "SGD with momentum", Adam: "Adam", KerasAdam: "Adam in Keras' form",
+}  # fmt: skip
 
 
 class Rounding(NamedTuple):
@@ -37,7 +46,7 @@ class Rounding(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """One step of a softmax head."""
+    """One step of a classifier's last layer."""
 
     model: str
     rule: str
@@ -64,29 +73,38 @@ class Explanation:
 
 def explained(
     name: str, model: Trainable, start: Start, *, engine: str = "tflite", precision: str = "file", batch: bool = False
-) -> Explanation | None:
-    """The step that begins at ``start``; None where the model is no softmax head on a frozen base.
+) -> Explanation:
+    """The step that begins at ``start``. Raises UnknownFormError for a model that is no softmax classifier, ModelError.
 
     ``engine``: what the reference is held against. ``precision``: ``float64`` computes all of it in double, too.
-    ``batch``: also each sample's own gradient. Raises ModelError.
+    ``batch``: also each sample's own gradient.
     """
-    head, base = find_head(model, start.slots), base_of(model)
-    if head is None or base is None:
-        return None
-    images = scaled(model, start.batch)
-    x = open_backend("numpy", model).bottlenecks(images)
-    found = numbers(head, start.params, start.slots, x, one_hot(start.batch.classes, model.classes))
+    head = find_head(model, start.slots)
+    front = _front(model, head, start)
+    found = numbers(head, start.params, start.slots, front.given(), one_hot(start.batch.classes, model.classes))
     theirs, without = _held(head, found, engine)
-    wide = exact(head, found, x.astype(np.float64)) if precision == "float64" else {}
-    looked, maps = bottleneck_stage(base, images[SAMPLE : SAMPLE + 1], engine, exact=bool(wide))
-    if without is not None:
-        looked = replace(looked, checks=())
-    walked = stages(Step(head, start.batch, found, theirs, wide), batch=batch)
+    wide = exact(head, found, front.exact()) if precision == "float64" else {}
+    looked, maps = front.stage(None if without else engine, exact=bool(wide))
+    seen = (image_stage(model, start.batch),) if start.batch.images else ()
+    walked = stages(Step(head, start.batch, found, theirs, wide, front.layers), batch=batch)
     return Explanation(
         printable(name), _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
-        (float(found["L"]), float(found["L'"])), (image_stage(model, start.batch, SAMPLE), looked, *walked),
+        (float(found["L"]), float(found["L'"])), (*seen, looked, *walked),
         tuple(maps), engine, without, _roundings(head, found, wide) if wide else (),
     )  # fmt: skip
+
+
+def _front(model: Trainable, head: Head, start: Start) -> Front:
+    """A frozen base whose features go right into the last layer, else the layers of the network."""
+    assert isinstance(model, OneFile | Bundle)
+    if isinstance(model, OneFile):
+        argument = model.signature(model.roles.train.key).inputs[model.roles.train.argument]
+        frozen = model.roles.base is not None and argument == head.step.tensors["x"]
+    else:
+        frozen = head.step.graph.inputs[0] == head.step.tensors["x"]
+    if not frozen:
+        return Network(head, step_of(model, start), {**start.params, **start.slots})
+    return base_of(model, start.batch)
 
 
 def _held(head: Head, found: Numbers, engine: str) -> tuple[Mapping[str, Held], str | None]:
@@ -110,5 +128,4 @@ def _roundings(head: Head, found: Numbers, wide: Numbers) -> tuple[Rounding, ...
 
 def _told(head: Head) -> str:
     decay = "" if head.l2 is None else f", L2 {short(head.l2)}"
-    kind = "Adam" if isinstance(head.rule, Adam) else "SGD"
-    return f"{kind}, learning rate {short(head.rule.learning_rate)}{decay}"
+    return f"{NAMES[type(head.rule)]}, learning rate {short(head.rule.learning_rate)}{decay}"

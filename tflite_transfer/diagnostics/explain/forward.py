@@ -29,6 +29,8 @@ def logits_stage(s: Step) -> Stage:
     )
     values = (s.whole(W, "the weights before the step"), s.whole(B, "and b"), s.of_sample(Z, "this sample's scores"))
     note = "All weights are 0 as yet, and so are all scores." if not s.found["W"].any() else ""
+    if s.head.step.of_rows:
+        note = f"{note} The file keeps W transposed, a row for each class.".lstrip()
     return told_stage("logits", symbols, values, (definition.logits,), s.checks(Z), note)
 
 
@@ -73,7 +75,10 @@ def loss_stage(s: Step) -> Stage:
         Value(row("−", LOG_P), "at the true class, for every sample of the batch", each),
     ]
     lesson = LESSONS["loss"]
-    if l2 is not None:
+    if "R" in s.found:
+        lesson = replace(lesson, formulas=(lessons.REGULARISED,))
+        symbols.append(Symbol(lessons.R, "what regularisers add, of all layers", short(float(s.found["R"]))))
+    elif l2 is not None:
         lesson = replace(lesson, formulas=(lessons.PENALTY,))
         symbols.append(Symbol(symbol("λ"), "the file's L2 factor; b is not part of it", short(l2)))
         values.append(

@@ -13,7 +13,7 @@ from tflite_transfer.diagnostics.sides import ORACLE, Side, open_side
 
 # What each quantity is computed from, when it is held against another engine: so its own roundings alone show.
 STEP: Mapping[str, tuple[str, ...]] = {
-    "z": ("x", "W", "b"), "p": ("z",), "log p": ("z",), "e": ("p", "y"), "d": ("e", "y"), "L": ("z", "y", "W"),
+    "z": ("x", "W", "b"), "p": ("z",), "log p": ("z",), "e": ("p", "y"), "d": ("e", "y"), "L": ("z", "y", "W", "R"),
     "g_W": ("x", "y", "e", "d", "W"), "g_b": ("y", "e", "d"),
 }  # fmt: skip
 STATE = tuple(f"{letter}_{k}" for letter in "mv" for k in PARAMETERS)
@@ -35,7 +35,7 @@ def held(head: Head, found: Numbers, engine: str) -> dict[str, Held]:
     theirs = {}
     for letter, given in STEP.items():
         if letter in head.step.tensors:
-            theirs[letter] = head.step.computed(step, {k: found[k] for k in given}, letter)[letter]
+            theirs[letter] = head.step.computed(step, {k: found[k] for k in given if k in found}, letter)[letter]
     before = {k: found[k] for k in UPDATE if k in found}
     for name in PARAMETERS:
         allowed |= bounds.of_update(name, found, head.rule)
@@ -44,14 +44,16 @@ def held(head: Head, found: Numbers, engine: str) -> dict[str, Held]:
     return {letter: Held(value, allowed[letter]) for letter, value in theirs.items()}
 
 
-def exact(head: Head, found: Numbers, x: Array) -> dict[str, Array]:
-    """The step in float64 by the file's own graph, from features x (B, F): what float32 rounds."""
+def exact(head: Head, found: Numbers, given: Numbers) -> dict[str, Array]:
+    """The step in float64 by the file's own graph, from what is ``given`` as in ``numbers``: what float32 rounds."""
     step, update = _sides(head, ORACLE)
-    made = {"x": x, **_forward(head, step, {"x": x, **{k: found[k] for k in ("y", *PARAMETERS)}})}
+    now, then = ({k: given[f"{k}{prime}"] for k in "xR" if f"{k}{prime}" in given} for prime in ("", "'"))
+    made = dict(now) | _forward(head, step, {**now, **{k: found[k] for k in ("y", *PARAMETERS)}})
     before = {k: made[k] if k in made else found[k] for k in UPDATE if k in made or k in found}
     wanted = [k for k in head.update.tensors if k not in before]
     made |= head.update.computed(update, before, *wanted)
-    after = _forward(head, step, {"x": x, "y": found["y"], **{k: made[f"{k}'"] for k in PARAMETERS}})
+    new = {k: made[f"{k}'"] for k in PARAMETERS}
+    after = _forward(head, step, {"x": now["x"], **then, "y": found["y"], **new})
     return made | {f"{k}'": after[k] for k in ("z", "p", "L")}
 
 

@@ -27,20 +27,19 @@ PRML = "https://www.microsoft.com/en-us/research/uploads/prod/2006/01/Bishop-Pat
 DEEP = "https://www.deeplearningbook.org/contents"
 
 X, W, B, Z, P, Y, L, D = (symbol(letter) for letter in "xWbzpyLd")
-A, U, LOW, HIGH = symbol("a"), symbol("u"), symbol("lo"), symbol("hi")
-ETA, LAMBDA, EPS = symbol("η"), symbol("λ"), symbol("ε")
+A, U, LOW, HIGH = (symbol(name) for name in ("a", "u", "lo", "hi"))
+ETA, LAMBDA, EPS, MU, THETA, R = (symbol(letter) for letter in "ηλεμθR")
 BETA1, BETA2 = symbol("β", "1"), symbol("β", "2")
 M, V, G, STEP = (symbol(letter) for letter in "mvgt")
 GW, GB = of(G, W), of(G, B)
 
-
 IMAGE = Lesson(
     "The image becomes numbers",
-    "The middle of the photo, resized to what the base takes, in the range of numbers that it was trained on.",
+    "The middle of the photo, resized to what the model takes, in the range of numbers that it was trained on.",
     (row(A, "=", LOW, "+", group(HIGH, "−", LOW), "·", fraction(U, "255")),),
     (
         "A byte u from 0 to 255 is a share u/255 of full brightness.",
-        "The line through (0, lo) and (255, hi) puts it where the base's own training data were.",
+        "The line through (0, lo) and (255, hi) puts it where the model's own training data were.",
     ),
     Reference("LiteRT metadata: normalization", "https://ai.google.dev/edge/litert/models/metadata"),
 )
@@ -55,6 +54,23 @@ BOTTLENECK = Lesson(
     ),
     Reference("Donahue et al., DeCAF (2013)", "https://arxiv.org/abs/1310.1531"),
 )
+
+NETWORK = Lesson(
+    "The network turns what it sees into features",
+    "All layers but the last one; they train too, each by the derivative that the layer behind it hands back.",
+    (
+        row(X, "=", call("f", A, Math("<mo>,</mo>", ","), THETA)),
+        row(
+            symbol("g", "θ"), "=", total("i", row(symbol("J", "i", "T"), W, symbol("d", "i"))), ",",
+            symbol("J", "i"), "=", fraction(row("∂", symbol("x", "i")), row("∂", THETA)),
+        ),
+    ),
+    (
+        "The scores are z = Wᵀx + b, so the derivative of the loss by an example's features is W d_i.",
+        "From there the chain rule goes on operator by operator: the derivative behind it, times its own.",
+    ),
+    Reference("Rumelhart, Hinton and Williams (1986)", "https://doi.org/10.1038/323533a0"),
+)  # fmt: skip
 
 LOGITS = Lesson(
     "A score for each class",
@@ -105,6 +121,8 @@ CROSS_ENTROPY = Lesson(
 )
 PENALTY = row(L, "=", _CE, "+", LAMBDA, total("jc", symbol("w", "jc", "2")))
 
+REGULARISED = row(L, "=", _CE, "+", R)
+
 DLOGITS = Lesson(
     "Which way the scores should move",
     "Too much probability is an error above 0, too little one below: that is all that the loss says about the scores.",
@@ -149,21 +167,30 @@ SGD = Lesson(
     Reference("Robbins and Monro, A Stochastic Approximation Method (1951)", "https://doi.org/10.1214/aoms/1177729586"),
 )
 
+MOMENTUM = Lesson(
+    "The step: gradient descent with momentum",
+    "Every number has a velocity; a gradient changes this, and this the number.",
+    (row(new(V), "=", MU, V, "−", ETA, G), row(new(symbol("w")), "=", symbol("w"), "+", new(V))),
+    (
+        "Under a gradient that stays g the velocity nears −η g / (1 − μ): with μ = 0.9 ten steps of the rate at once.",
+        "Gradients that change their sign cancel in it; so it crosses a narrow valley less, and follows it more.",
+    ),
+    Reference("Sutskever et al., On the importance of initialization and momentum (2013)", "https://proceedings.mlr.press/v28/sutskever13.html"),
+)  # fmt: skip
+
+_MEANS = (
+    row(new(M), "=", BETA1, M, "+", group("1", "−", BETA1), G),
+    row(new(V), "=", BETA2, V, "+", group("1", "−", BETA2), power(G, "2")),
+    row(
+        hat("m"), "=", fraction(new(M), row("1", "−", symbol("β", "1", STEP))), ",",
+        hat("v"), "=", fraction(new(V), row("1", "−", symbol("β", "2", STEP))),
+    ),
+)  # fmt: skip
 ADAM = Lesson(
     "The step: Adam",
     "Running means of the gradient and of its square; their ratio says how far to go, in learning rates.",
     (
-        row(new(M), "=", BETA1, M, "+", group("1", "−", BETA1), G),
-        row(new(V), "=", BETA2, V, "+", group("1", "−", BETA2), power(G, "2")),
-        row(
-            hat("m"),
-            "=",
-            fraction(new(M), row("1", "−", symbol("β", "1", STEP))),
-            ",",
-            hat("v"),
-            "=",
-            fraction(new(V), row("1", "−", symbol("β", "2", STEP))),
-        ),
+        *_MEANS,
         row(new(symbol("w")), "=", symbol("w"), "−", ETA, fraction(hat("m"), row(root(hat("v")), "+", EPS))),
     ),
     (
@@ -172,6 +199,23 @@ ADAM = Lesson(
     ),
     Reference("Kingma and Ba, Adam (2014), algorithm 1", "https://arxiv.org/abs/1412.6980"),
 )
+
+KERAS_ADAM = Lesson(
+    "The step: Adam, as Keras has it",
+    "Running means of the gradient and of its square; their ratio says how far to go, in learning rates.",
+    (
+        *_MEANS,
+        row(
+            new(symbol("w")), "=", symbol("w"), "−", ETA,
+            fraction(hat("m"), row(root(hat("v")), "+", fraction(EPS, root(row("1", "−", symbol("β", "2", STEP)))))),
+        ),
+    ),
+    (
+        "Keras writes it as w − α m' / (√v' + ε) with α = η √(1 − β₂ᵗ) / (1 − β₁ᵗ): one number takes both biases away.",
+        "Divide both by √(1 − β₂ᵗ): it is Adam with a larger ε, at t = 1 and β₂ = 0.999 by 32 times.",
+    ),
+    Reference("Kingma and Ba, Adam (2014), before section 2.1", "https://arxiv.org/abs/1412.6980"),
+)  # fmt: skip
 
 AFTER = Lesson(
     "The same batch once more",
@@ -201,5 +245,6 @@ MEAN = Lesson(
 
 LESSONS: Mapping[str, Lesson] = {
     "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
-    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "adam": ADAM, "after": AFTER, "batch": MEAN,
+    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "momentum": MOMENTUM, "adam": ADAM,
+    "keras_adam": KERAS_ADAM, "after": AFTER, "batch": MEAN, "network": NETWORK,
 }  # fmt: skip

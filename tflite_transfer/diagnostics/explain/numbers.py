@@ -1,4 +1,4 @@
-"""Every number of one training step of a softmax head, by the plain definitions. Letters as in lessons.py."""
+"""Every number of one training step of a last layer, by the plain definitions. Letters as in lessons.py."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import SGD, AdamState
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, Momentum
 
 PARAMETERS = ("W", "b")
 Numbers = Mapping[str, Array]  # by letter
 
 
-def numbers(head: Head, params: Tree, slots: Tree, x: Array, y: Array) -> dict[str, Array]:
-    """The step from features x (B, F) and one-hot labels y (B, C): before it, the step itself, and what comes after."""
-    found = _forward(x, y, *(params[head.names[k]] for k in PARAMETERS))
-    loss, g_w, g_b = definition.gradients(x, y, found["W"], found["b"], l2=head.l2, divisor=head.divisor)
-    found |= {"L": np.asarray(loss), "g_W": g_w, "g_b": g_b, "e": found["p"] - y}
-    found["d"] = found["e"] / np.float32(head.divisor or len(x))
-    found |= _updated(head, found, slots)
-    after = _forward(x, y, found["W'"], found["b'"])
-    ends = definition.gradients(x, y, after["W"], after["b"], l2=head.l2, divisor=head.divisor)
-    return found | {"z'": after["z"], "p'": after["p"], "L'": np.asarray(ends.loss)}
+def numbers(head: Head, params: Tree, slots: Tree, given: Numbers, y: Array) -> dict[str, Array]:
+    """The step from one-hot labels y (B, C) and what is ``given``: before it, the step itself, and what comes after.
+
+    That is the features x (B, F), and of a network in which they move x' too, and R and R' where regularisers add them.
+    """
+    before = head.values({**params, **slots})
+    found = dict(given) | _forward(given["x"], y, before["W"], before["b"])
+    ends, found["e"] = _gradients(head, found), found["p"] - y
+    found |= {"L": _loss(ends.loss, found, "R"), "g_W": ends.ws, "g_b": ends.bs}
+    found["d"] = found["e"] / np.float32(head.divisor or len(y))
+    found |= _updated(head, found, before)
+    after = _forward(given.get("x'", given["x"]), y, found["W'"], found["b'"])
+    loss = _loss(_gradients(head, after).loss, {**after, **given}, "R'")
+    return found | {"z'": after["z"], "p'": after["p"], "L'": loss}
 
 
 def _forward(x: Array, y: Array, w: Array, b: Array) -> dict[str, Array]:
@@ -33,15 +37,29 @@ def _forward(x: Array, y: Array, w: Array, b: Array) -> dict[str, Array]:
     return {"x": x, "y": y, "W": w, "b": b, "z": z, "p": definition.softmax(z), "log p": definition.log_softmax(z)}
 
 
-def _updated(head: Head, found: Numbers, slots: Tree) -> dict[str, Array]:
+def _gradients(head: Head, n: Numbers) -> definition.HeadGradients:
+    return definition.gradients(n["x"], n["y"], n["W"], n["b"], l2=head.l2, divisor=head.divisor)
+
+
+def _loss(own: np.float32, n: Numbers, penalty: str) -> Array:
+    """The layer's own; where the file adds up regularisers of all layers, theirs in place of its L2."""
+    return np.asarray(definition.cross_entropy(n["z"], n["y"]) + n[penalty] if penalty in n else own)
+
+
+def _updated(head: Head, found: Numbers, before: Numbers) -> dict[str, Array]:
     params, grads = {k: found[k] for k in PARAMETERS}, {k: found[f"g_{k}"] for k in PARAMETERS}
-    rule = head.rule
+    rule, held = head.rule, {k: v for k, v in before.items() if k not in PARAMETERS}
     if isinstance(rule, SGD):
         return {f"{k}'": v for k, v in optimizers.sgd(params, grads, rule).items()}
-    held = {letter: slots[name] for letter, name in head.names.items() if letter not in PARAMETERS}
-    mean, square = ({k: held[f"{letter}_{k}"] for k in PARAMETERS} for letter in "mv")
+    mean, square = ({k: held[f"{letter}_{k}"] for k in PARAMETERS if f"{letter}_{k}" in held} for letter in "mv")
+    if isinstance(rule, Momentum):
+        new, velocity = optimizers.momentum(params, grads, square, rule)
+        return {**held, **{f"{k}'": v for k, v in new.items()}, **{f"v_{k}'": v for k, v in velocity.items()}}
     state = AdamState(mean, square, np.float32(held["t"]))
-    new, then = optimizers.adam(params, grads, state, rule)
+    if isinstance(rule, Adam):
+        new, then = optimizers.adam(params, grads, state, rule)
+    else:
+        new, then = optimizers.keras_adam(params, grads, state, rule)
     correction1, correction2 = optimizers.bias_corrections(rule, state.step)
     made = {**held, **{f"{k}'": v for k, v in new.items()}, "t'": np.asarray(then.step)}
     for k in PARAMETERS:

@@ -81,6 +81,7 @@ class Trace:
     variables: Mapping[str, tuple[Array, Array]]
     sources: tuple[Code, ...]  # each operator's definition once
     decision: Decision | None = None  # of a classifier that was trained by the run
+    why: str = ""  # it is not told stage by stage
 
     @cached_property
     def pictured(self) -> frozenset[int]:
@@ -100,10 +101,10 @@ class Trace:
         return sorted(((op, ops.count(op)) for op in set(ops)), key=lambda pair: (-pair[1], pair[0]))
 
 
-def traced(graph: Graph, infer: Infer | None = None) -> Trace:
+def traced(graph: Graph, infer: Infer | None = None, why: str = "") -> Trace:
     """Run a sub-graph on its arguments; those that are not known are random. Raises ModelError, ShapeError.
 
-    ``infer`` asks the model for probabilities, before the run and after it.
+    ``infer`` asks the model for probabilities, before the run and after it. ``why`` it is not told stage by stage.
     """
     model, key = graph.source.model, graph.source.key
     inputs = completed(model, key, graph.given)
@@ -123,6 +124,7 @@ def traced(graph: Graph, infer: Infer | None = None) -> Trace:
         {printable(name): (before.get(name, v), v) for name, v in after.items()},
         tuple(sorted(map(code, functions))),
         None if infer is None or opinion is None or changed is None else Decision(infer.batch, opinion, changed),
+        why,
     )  # fmt: skip
 
 

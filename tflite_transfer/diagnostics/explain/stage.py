@@ -84,7 +84,7 @@ class Value:
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     exact: Array | None = None
-    kind: str = "numbers"  # or image, or path: numbers that have nothing in common
+    kind: str = "numbers"  # or image, or path: numbers that have no scale in common
 
     @property
     def laid(self) -> Array:
@@ -96,7 +96,9 @@ class Value:
     @property
     def _lies(self) -> bool:
         array = np.asarray(self.array)
-        return array.ndim > 1 and array.size > FULL and array.size > array.shape[-1] ** 2 and array.shape[-1] > 1
+        if self.kind == "path" or array.ndim < 2 or array.size <= FULL:
+            return False
+        return array.size > array.shape[-1] ** 2 and array.shape[-1] > 1
 
     @property
     def is_scalar(self) -> bool:
@@ -107,7 +109,7 @@ class Value:
     def is_small(self) -> bool:
         """Can every number be shown?"""
         rows, columns = self.laid.shape
-        return rows * columns <= FULL and (rows == 1 or columns <= 2 * COLUMNS)
+        return self.kind == "path" or (rows * columns <= FULL and (rows == 1 or columns <= 2 * COLUMNS))
 
     @property
     def is_row(self) -> bool:
@@ -123,7 +125,7 @@ class Value:
         """What is shown number by number: all, or the first rows and columns."""
         laid = self.laid
         if self.kind == "path":  # unlike numbers, each in its own scale
-            return Grid((), self.columns, [[short(v, 5) for v in laid[0]]], "")
+            return Grid(self.rows, self.columns, [[short(v, 5) for v in line] for line in laid], "")
         rows, columns = (self.columns, self.rows) if self._lies else (self.rows, self.columns)
         if len(laid) == 1 and not columns and self.is_small:  # a long row is broken like a line of text
             cells = table(laid)

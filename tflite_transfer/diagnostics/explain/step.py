@@ -10,6 +10,7 @@ import numpy as np
 
 from tflite_transfer.diagnostics.explain.batch import Batch
 from tflite_transfer.diagnostics.explain.decision import SAMPLE
+from tflite_transfer.diagnostics.explain.front import Layer
 from tflite_transfer.diagnostics.explain.held import Held
 from tflite_transfer.diagnostics.explain.lessons import LESSONS, B, P, W, Y
 from tflite_transfer.diagnostics.explain.numbers import Numbers
@@ -32,6 +33,7 @@ class Step:
     found: Numbers
     held: Mapping[str, Held]
     exact: Numbers  # empty where float64 was not asked for
+    layers: tuple[Layer, ...] = ()  # what trains in front of the last one
 
     def of_sample(self, letter: Math, meaning: str, key: str | None = None) -> Value:
         """The sample's row of a quantity (B, C), with the classes' names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,15 @@ def trainable_of(path: Path) -> Trainable | None:
     return load_trainable(path) if trains(read(content_of(path), path.name)) else None
 
 
-def learns_classes(model: Trainable | None) -> bool:
-    """Does it tell classes of images, so that a data folder goes with it?"""
-    return model is not None and bool(model.image_shape) and not (isinstance(model, OneFile) and not model.classifies)
+def learns_classes(model: Trainable) -> bool:
+    """Does it tell the class of each example, so that a batch of these can be made for it?"""
+    if not isinstance(model, OneFile):
+        return bool(model.image_shape)
+    train = model.signature(model.roles.train.key)
+    labels = model.model.subgraphs[train.subgraph].tensors[train.inputs[model.roles.labels]]
+    one_each = len(labels.shape) == (1 if model.sparse else 2) and model.loss is not None and model.roles.base is None
+    numbers = model.x.type == "FLOAT32" and -1 not in model.bottleneck_shape
+    return model.classifies and (bool(model.image_shape) or (one_each and numbers))
 
 
 def start_of(model: Trainable, asked: Asked) -> Start:
@@ -120,15 +126,25 @@ def _of_bundle(asked: Asked, model: Bundle, start: Start, *, inside: bool) -> Gr
     role = asked.signature or ("bottleneck" if inside else "train_head")
     if role not in ROLES:
         raise OptionError(f"--signature of five files must be one of {', '.join(ROLES)}, but is {role!r}.")
-    graph, values = model.models[role].main, list[Any]()
+    values = list[Any]()
     if role == "bottleneck":
         values = [scaled(model, start.batch)[:1]]
     elif role == "train_head":
-        x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch))
-        y = one_hot(start.batch.classes, model.classes)
-        values = [x.reshape(len(x), *model.bottleneck_shape), y, *start.params.values()]
+        values = [*batch_of(model, start), *start.params.values()]
+    return role_of(model, role, values)
+
+
+def role_of(model: Bundle, role: str, values: Sequence[Array]) -> Graph:
+    """One of five files, given its first arguments."""
+    graph = model.models[role].main
     names = [graph.tensors[i].name for i in graph.inputs]
     return Graph(Source(model.contents[role], model.models[role]), dict(zip(names, values, strict=False)))
+
+
+def batch_of(model: Bundle, start: Start) -> tuple[Array, Array]:
+    """What train_head takes of the batch: bottlenecks (B, S) and one-hot labels (B, C)."""
+    x = open_backend("numpy", model).bottlenecks(scaled(model, start.batch))
+    return x.reshape(len(x), *model.bottleneck_shape), one_hot(start.batch.classes, model.classes)
 
 
 def _of_one_file(asked: Asked, model: OneFile, start: Start | None, *, inside: bool) -> Graph:
@@ -139,15 +155,22 @@ def _of_one_file(asked: Asked, model: OneFile, start: Start | None, *, inside: b
     source = Source(model.content, model.model, key)
     if start is None:
         return Graph(source, asked.given)
-    images, given = model.as_x(scaled(model, start.batch)), dict[str, Any]()
+    images, given = model.as_x(scaled(model, start.batch))[:1], dict[str, Any]()
     if key == roles.train.key:
-        found = examples(model, {"x": images, "y": start.batch.classes}, asked.seed)
-        given = {roles.train.argument: _cached(model, found.x), roles.labels: found.y}
-    elif roles.base is not None and key == roles.base.key:
-        given = {roles.base.argument: images[:1]}
+        return train_of(model, start, asked.seed)
+    if roles.base is not None and key == roles.base.key:
+        given = {roles.base.argument: images}
     elif key == roles.infer.key:
-        given = {roles.infer.argument: _cached(model, images[:1])}
+        given = {roles.infer.argument: _cached(model, images)}
     return Graph(source, given, {**start.params, **start.slots})
+
+
+def train_of(model: OneFile, start: Start, seed: int = 0) -> Graph:
+    """The train signature, given the whole batch."""
+    roles = model.roles
+    found = examples(model, {"x": model.as_x(scaled(model, start.batch)), "y": start.batch.classes}, seed)
+    given = {roles.train.argument: _cached(model, found.x), roles.labels: found.y}
+    return Graph(Source(model.content, model.model, roles.train.key), given, {**start.params, **start.slots})
 
 
 def _cached(model: OneFile, images: Array) -> Array:

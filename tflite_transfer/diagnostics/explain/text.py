@@ -77,14 +77,14 @@ def _stage(stage: Stage, told: Explanation) -> Iterable[RenderableType]:
             yield from _value(value)
     yield from (_check(c, told.engine_name) for c in stage.checks)
     if stage.note:
-        yield Text(stage.note, "italic")
+        yield Text(stage.note.replace("``", ""), "italic")
     yield Text(f"computed by {', '.join(s.where for s in stage.sources)}", "dim")
 
 
 def trace_text(told: Trace) -> list[RenderableType]:
     """A run, a few lines an operator."""
     head = Text.assemble((told.model, "bold"), f" · {told.signature} · given: {told.told}")
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [head, *([Text(told.why, "italic")] if told.why else [])]
     if told.decision is not None:
         parts += [Text(f"the sample: {told.decision.sample}, a {told.decision.truth}"), _bars(told.decision), Text()]
     for o in told.operations:

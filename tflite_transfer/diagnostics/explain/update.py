@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, M, P, V, W, Z
 from tflite_transfer.diagnostics.explain.lessons import B as BIAS
-from tflite_transfer.diagnostics.explain.lessons import G, L, M, P, V, W, Z
 from tflite_transfer.diagnostics.explain.numbers import PARAMETERS
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
 from tflite_transfer.diagnostics.explain.step import LETTERS, Step, told_stage
@@ -13,7 +13,7 @@ from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import Adam
+from tflite_transfer.reference.optimizers import Adam, AdamNumbers, Momentum
 
 ETA, T = symbol("η"), symbol("t")
 
@@ -30,13 +30,41 @@ def sgd_stage(s: Step) -> Stage:
     for name in PARAMETERS:
         values.append(s.whole(new(LETTERS[name]), "after the step"))
     values.append(_one_weight(s))
-    return told_stage("sgd", symbols, tuple(values), (optimizers.sgd,), s.checks(new(W), new(BIAS)))
+    return told_stage("sgd", symbols, tuple(values), (optimizers.sgd,), s.checks(new(W), new(BIAS)), _others(s))
+
+
+def _others(s: Step) -> str:
+    """What stands with the features already."""
+    if not s.layers:
+        return ""
+    return f"The {len(s.layers)} parameters in front of the last layer move by the same rule; see the features."
+
+
+def momentum_stage(s: Step) -> Stage:
+    """Gradient descent with a velocity."""
+    rule = s.head.rule
+    assert isinstance(rule, Momentum)
+    symbols = (
+        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(V, "its velocity", "the same"),
+        Symbol(G, "its gradient", "the same"),
+        Symbol(ETA, "the learning rate", short(rule.learning_rate)),
+        Symbol(symbol("μ"), "what is kept of a velocity", short(rule.momentum)),
+    )
+    values = [_one_weight(s)]
+    for letter in LETTERS.values():
+        values += [s.whole(of(V, letter), "velocities before"), s.whole(new(of(V, letter)), "and after")]
+        values.append(s.whole(new(letter), "after the step"))
+    checks = s.checks(new(W), new(BIAS), new(of(V, W)), new(of(V, BIAS)))
+    functions = (optimizers.momentum,)
+    return told_stage("sgd", symbols, tuple(values), functions, checks, _others(s), LESSONS["momentum"])
 
 
 def adam_stage(s: Step) -> Stage:
     """Both means, without their bias, and the move."""
     rule = s.head.rule
-    assert isinstance(rule, Adam)
+    assert isinstance(rule, AdamNumbers)
+    lesson, function = ("adam", optimizers.adam) if isinstance(rule, Adam) else ("keras_adam", optimizers.keras_adam)
     t = float(s.found["t'"])
     c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
     symbols = (
@@ -63,9 +91,8 @@ def adam_stage(s: Step) -> Stage:
         *(new(of(k, n)) for k in (M, V) for n in (W, BIAS)),
         *(of(hat(k), n) for k in "mv" for n in (W, BIAS)),
     ]
-    return told_stage(
-        "adam", symbols, tuple(values), (optimizers.bias_corrections, optimizers.adam), s.checks(*letters)
-    )
+    functions = (optimizers.bias_corrections, function)
+    return told_stage("adam", symbols, tuple(values), functions, s.checks(*letters), _others(s), LESSONS[lesson])
 
 
 def _move(s: Step, name: str) -> Value:
@@ -105,6 +132,7 @@ def after_stage(s: Step) -> Stage:
     """The same batch with the new parameters."""
     moves = {k: s.found[f"{k}'"].astype(np.float64) - s.found[k] for k in PARAMETERS}
     promised = float(sum((s.found[f"g_{k}"] * moves[k]).sum() for k in PARAMETERS))
+    promised += float(sum((layer.gradient * layer.move.astype(np.float64)).sum() for layer in s.layers))
     change = float(s.found["L'"]) - float(s.found["L"])
     symbols = (
         Symbol(row(symbol("Δ"), L), "what the gradient promised", short(promised)),

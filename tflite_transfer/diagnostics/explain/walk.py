@@ -1,8 +1,8 @@
-"""The walk through one training step of a softmax head, in the order in which it is computed."""
+"""The walk through one training step of a last layer, in the order in which it is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tflite_transfer.diagnostics.explain.forward import (
     dlogits_stage,
@@ -14,8 +14,12 @@ from tflite_transfer.diagnostics.explain.forward import (
 )
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
-from tflite_transfer.diagnostics.explain.update import adam_stage, after_stage, sgd_stage
-from tflite_transfer.reference.optimizers import Adam
+from tflite_transfer.diagnostics.explain.update import adam_stage, after_stage, momentum_stage, sgd_stage
+from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+
+RULES: Mapping[type[Rule], Callable[[Step], Stage]] = {
+    SGD: sgd_stage, Momentum: momentum_stage, Adam: adam_stage, KerasAdam: adam_stage,
+}  # fmt: skip
 
 
 def stages(step: Step, *, batch: bool = False) -> Iterator[Stage]:
@@ -24,5 +28,5 @@ def stages(step: Step, *, batch: bool = False) -> Iterator[Stage]:
         yield stage(step)
     if batch:
         yield each_sample_stage(step)
-    yield adam_stage(step) if isinstance(step.head.rule, Adam) else sgd_stage(step)
+    yield RULES[type(step.head.rule)](step)
     yield after_stage(step)

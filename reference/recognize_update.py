@@ -1,0 +1,91 @@
+"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, momentum, two forms of Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tflite_transfer.reference.matching import Anything, Bindings, Call, Matcher, Pattern, Scalar, op
+from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.tflite.graph import Subgraph
+
+
+def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameters: int) -> Bindings | None:
+    """How so many new parameters, and where they are given new m, v and step too, come of the old ones.
+
+    Bindings of ``w0 g0 m0 v0 w1 ... t``, by the parameters' order, and of the rule's constants; or None. Those that are
+    known already must be these tensors. A momentum's velocities are v.
+    """
+    for rule in (_sgd, _adam, _momentum, _keras_adam):
+        patterns = tuple(rule(parameters))
+        if len(new) <= len(patterns):
+            found = Matcher(graph).match(dict(zip(new, patterns, strict=False)), known)
+            if found is not None:
+                return found
+    return None
+
+
+def rule_of(found: Bindings) -> Rule:
+    """The rule whose constants were found."""
+    if "b1" in found:
+        rule, eps = (Adam, "eps") if "eps" in found else (KerasAdam, "eps hat")
+        return rule(*(np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", eps)))
+    if "momentum" in found:
+        return Momentum(np.float32(found["lr"]), np.float32(found["momentum"]))
+    return SGD(np.float32(found["lr"]))
+
+
+def _sgd(n: int) -> Iterator[Pattern]:
+    """New parameters."""
+    return (op("SUB", Anything(f"w{i}"), _move(i)) for i in range(n))
+
+
+def _move(i: int) -> Call:
+    return op("MUL", Anything(f"g{i}"), Scalar("lr"))
+
+
+def _momentum(n: int) -> Iterator[Pattern]:
+    """New parameters, new velocities."""
+    v = [op("SUB", op("MUL", Anything(f"v{i}"), Scalar("momentum")), _move(i)) for i in range(n)]
+    yield from (op("ADD", Anything(f"w{i}"), v[i]) for i in range(n))
+    yield from v
+
+
+def _corrections() -> tuple[Call, list[Call]]:
+    """The next step, and what Adam's means lack at it."""
+    one = Scalar("1", 1.0)
+    step = op("ADD", Anything("t"), one)
+    return step, [op("SUB", one, op("POW", Scalar(b), step)) for b in ("b1", "b2")]
+
+
+def _adam(n: int) -> Iterator[Pattern]:
+    """The outputs of Adam over n parameters, in the file's order: new parameters, new m, new v, step + 1."""
+    g = [Anything(f"g{i}") for i in range(n)]
+    step, corrections = _corrections()
+    means = [op("ADD", op("MUL", g[i], Scalar("1 - b1")), op("MUL", Anything(f"m{i}"), Scalar("b1"))) for i in range(n)]
+    squares = [
+        op("ADD", op("MUL", op("MUL", g[i], g[i]), Scalar("1 - b2")), op("MUL", Anything(f"v{i}"), Scalar("b2")))
+        for i in range(n)
+    ]
+    for i in range(n):
+        rate = op("MUL", op("DIV", means[i], corrections[0]), Scalar("lr"))
+        scale = op("ADD", op("SQRT", op("DIV", squares[i], corrections[1])), Scalar("eps"))
+        yield op("SUB", Anything(f"w{i}"), op("DIV", rate, scale))
+    yield from (*means, *squares, step)
+
+
+def _keras_adam(n: int) -> Iterator[Pattern]:
+    """The same, as Keras writes it: the corrections are within the rate."""
+    step, (correction1, correction2) = _corrections()
+    rate = op("DIV", op("MUL", Scalar("lr"), op("SQRT", correction2)), correction1)
+    means = [_nearer(f"m{i}", Anything(f"g{i}"), "1 - b1") for i in range(n)]
+    squares = [_nearer(f"v{i}", op("SQUARE", Anything(f"g{i}")), "1 - b2") for i in range(n)]
+    for i in range(n):
+        move = op("DIV", op("MUL", means[i], rate), op("ADD", op("SQRT", squares[i]), Scalar("eps hat")))
+        yield op("SUB", Anything(f"w{i}"), move)
+    yield from (*means, *squares, step)
+
+
+def _nearer(mean: str, fresh: Pattern, share: str) -> Call:
+    return op("ADD", Anything(mean), op("MUL", op("SUB", fresh, Anything(mean)), Scalar(share)))
