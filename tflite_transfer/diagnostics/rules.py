@@ -30,6 +30,7 @@ from tflite_transfer.diagnostics.bounds import (
     units,
 )
 from tflite_transfer.diagnostics.sides import ORACLE
+from tflite_transfer.reference.kernels.table import FAST
 from tflite_transfer.reference.tflite.graph import Array
 
 # LiteRT's kernels, by resolver where these differ.
@@ -145,8 +146,8 @@ _TERMS: Mapping[str, Callable[[Call, Array], int]] = {
     "UNSORTED_SEGMENT_SUM": lambda call, _: len(first(call)),
 }
 
-# Our numba kernels add in another order than the plain definitions.
-_COMPILED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+# Our numba kernels add in another order than the plain definitions, and have an exponential of their own.
+_COMPILED = frozenset(FAST)
 # Steps of stored integers that XNNPACK, which multiplies by floats, may be off.
 _STEPS: Mapping[str, int] = {"LOG_SOFTMAX": 2}
 # Of int16 the default resolver has polynomials in 16 bits: 7, 11 seen.
