@@ -188,8 +188,9 @@ def test_keras_regularisers_and_batch_norms(tmp_path: Path) -> None:
     l2, layers = keras.regularizers.L2(0.02), keras.layers
     net = keras.Sequential(
         [
-            keras.Input((6, 6, 1)), layers.Conv2D(4, 3, kernel_regularizer=l2), layers.BatchNormalization(),
-            layers.ReLU(), layers.Flatten(), layers.Dense(3, kernel_regularizer=l2),
+            keras.Input((6, 6, 1)), layers.Conv2D(4, 3, kernel_regularizer=l2, name="conv2d"),
+            layers.BatchNormalization(), layers.ReLU(), layers.Flatten(),
+            layers.Dense(3, kernel_regularizer=l2, name="dense"),
         ]
     )  # fmt: skip
     model, start = started(make_trainable(net, tmp_path / "keras.tflite", TrainingOptions(optimizer=SGD(0.1))))
