@@ -31,15 +31,19 @@ MOST = 8  # programs of a sub-graph: a model that is given ever new shapes keeps
 # Operators whose results' shapes follow from their inputs' shapes, beside those that are cut in pieces (``cost.py``).
 _SHAPED = frozenset(
     """
-    ADD_N ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL CALL_ONCE CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE
-    FULLY_CONNECTED GATHER L2_POOL_2D MAX_POOL_2D PACK QUANTIZE READ_VARIABLE SHAPE SQUEEZE UNPACK VAR_HANDLE
+    ADD_N ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL CALL_ONCE CONCATENATION CONV_2D CUMSUM DEPTHWISE_CONV_2D
+    DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FULLY_CONNECTED GATHER GATHER_ND L2_POOL_2D MAX_POOL_2D PACK QUANTIZE
+    READ_VARIABLE REVERSE_V2 SELECT SHAPE SPACE_TO_DEPTH SQUEEZE UNPACK VAR_HANDLE
     """.split()  # noqa: SIM905
 )
 # And those of which further inputs, by position, say more: they must be constant, or follow from shapes themselves.
 _TOLD: Mapping[str, tuple[int, ...]] = {
-    "BROADCAST_TO": (1,), "EXPAND_DIMS": (1,), "FILL": (0,), "MEAN": (1,), "PAD": (1,), "PADV2": (1,),
-    "REDUCE_MAX": (1,), "RESHAPE": (1,), "SLICE": (1, 2), "SPLIT": (0,), "STRIDED_SLICE": (1, 2, 3), "SUM": (1,),
-    "TILE": (1,), "TRANSPOSE": (1,), "TRANSPOSE_CONV": (0,),
+    "ARG_MAX": (1,), "ARG_MIN": (1,), "BATCH_TO_SPACE_ND": (1, 2), "BROADCAST_TO": (1,), "DILATE": (1,),
+    "EXPAND_DIMS": (1,), "FILL": (0,), "MEAN": (1,), "MIRROR_PAD": (1,), "ONE_HOT": (1,), "PAD": (1,), "PADV2": (1,),
+    "REDUCE_ALL": (1,), "REDUCE_ANY": (1,), "REDUCE_MAX": (1,), "REDUCE_MIN": (1,), "REDUCE_PROD": (1,),
+    "RESHAPE": (1,), "RESIZE_BILINEAR": (1,), "RESIZE_NEAREST_NEIGHBOR": (1,), "SLICE": (1, 2),
+    "SPACE_TO_BATCH_ND": (1, 2), "SPLIT": (0,), "STRIDED_SLICE": (1, 2, 3), "SUM": (1,), "TILE": (1,),
+    "TRANSPOSE": (1,), "TRANSPOSE_CONV": (0,),
 }  # fmt: skip
 # Operators that always give new memory, never a view of an input, and keep none.
 _NEW = (

@@ -60,6 +60,17 @@ def test_the_operator_agrees_with_litert(number: int, jit: bool, resolver: str) 
         check(y, expected, ALL[number].bound(resolver, y), out.kind)
 
 
+@pytest.mark.parametrize("number", range(len(ALL)), ids=[name(c) for c in ALL])
+def test_a_run_that_is_not_checked_again_gives_the_same(number: int) -> None:
+    data, given = file_of(number)
+    interpreter = Interpreter(data)
+    runs = [interpreter.call(*given) for _ in range(3)]
+    if any(plan.programs for plan in interpreter.plans):
+        for first, *others in zip(*runs, strict=True):
+            for other in others:
+                np.testing.assert_array_equal(other, first, strict=True)
+
+
 WIDE = {"float16": "float64", "float32": "float64", "complex64": "complex128"}
 PLAIN = [n for n, c in enumerate(ALL) if not c.stored and all(o.scale is None for o in c.outputs)]
 
