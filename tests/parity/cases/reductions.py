@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.parity.operators import Case, Given, case, fixed, normal
 from tests.parity.rules import RULES
+from tflite_transfer.diagnostics.bounds import Terms
 
 F32, I32, I64 = np.float32, np.int32, np.int64
 AXES = (1, [0], [-1], [0, 2], [1, -1], [0, 1, 2], [1, 1], [])
@@ -40,6 +41,10 @@ def reduced() -> Iterator[Case]:
             least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
             v = np.array([[most, most, most], [least, least, 3], [least, most, 1], [3, 3, 2]], dtype)
             yield from (case(opcode, v, fixed(a)) for a in ([1], [0], [], [0, 1]))
+    for opcode in ("SUM", "MEAN"):  # of images, so large that they are added in two steps: 48,450 numbers, 13,000
+        images, rows, rule = normal(30, 17, 19, 5), normal(65, 200), Terms(1)  # seen: 0.5
+        yield from (case(opcode, images, fixed([0, 1, 2]), rule=rule, keep_dims=k) for k in (False, True))
+        yield from (case(opcode, rows, fixed(axes), rule=rule) for axes in ([0], [1], [0, 1]))
     for dtype in (I32, I64):  # rounded towards 0, negative ones up
         yield case("MEAN", np.array([[-7, -7, -6], [7, 7, 6], [-1, 0, 0], [-3, -3, -3]], dtype), fixed([1]))
 
