@@ -38,17 +38,27 @@ def each(count: int, terms: int, work: Callable[[Part], object]) -> None:
 
 
 def together(works: Sequence[Callable[[], object]]) -> bool:
-    """Run works that wait for one another, each in a thread of its own; False, and nothing, where others do so now.
+    """Run works that wait for one another, each in a thread of its own: all begin, or none does, and it is False.
 
-    Two such groups could fill the pool with works that each wait for one that has no thread.
+    None where others run so now: two groups could fill the pool with works that wait for one that has no thread. And
+    where there is no thread to be had.
     """
     if not _ALONE.acquire(blocking=False):
         return False
+    ready = threading.Barrier(len(works))
+
+    def begin(work: Callable[[], object]) -> None:
+        ready.wait()
+        work()
+
     try:
-        others = [_pool(len(works) - 1, "steps").submit(work) for work in works[1:]]
-        works[0]()
+        others = [_pool(len(works) - 1, "steps").submit(begin, work) for work in works[1:]]
+        begin(works[0])
         for other in others:
             other.result()
+    except RuntimeError:  # "can't start new thread"
+        ready.abort()
+        return False
     finally:
         _ALONE.release()
     return True

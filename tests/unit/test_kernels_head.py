@@ -173,6 +173,26 @@ def test_small_steps_are_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     p.run(SGD_RULE, p.batches, num_threads=2)
 
 
+def test_without_threads_to_be_had_a_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Problem(70_000, 4, 10).run(SGD_RULE, np.arange(10)[None])
+    start = threading.Thread.start
+    left = [1]
+
+    def limited(thread: threading.Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    threads._pool.cache_clear()
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    found = Problem(70_000, 4, 10).run(SGD_RULE, np.arange(10)[None], num_threads=3)
+    threads._pool.cache_clear()
+    assert left == []
+    np.testing.assert_array_equal(found[0], alone[0])
+    np.testing.assert_array_equal(found[1].wt, alone[1].wt)
+
+
 def test_two_trainings_at_a_time_take_turns_with_the_threads() -> None:
     """The second is not shared, and gives the same."""
     problems = [Problem(70_000, 4, 10) for _ in range(2)]
