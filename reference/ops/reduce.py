@@ -61,15 +61,9 @@ def _sum(x: Array, along: tuple[int, ...], keep_dims: bool) -> Array:
     NumPy adds row to row, and each takes it 25 ns: of 16 channels 36,864 rows took 1,020 us, and so take 75. And they
     add up to less of an error.
     """
-    width = math.prod(x.shape[len(along) :])
+    width = math.prod(x.shape[len(along) :]) if x.size >= 8 * _WIDE else _WIDE
     parts = _WIDE // max(width, 1)
-    if (
-        x.dtype.kind != "f"
-        or parts < 2
-        or x.size < 8 * _WIDE
-        or along != (*range(len(along)),)
-        or not x.flags.c_contiguous
-    ):
+    if parts < 2 or x.dtype.kind != "f" or along != (*range(len(along)),) or not x.flags.c_contiguous:
         return np.add.reduce(x, axis=along, dtype=x.dtype, keepdims=keep_dims)
     rows = x.reshape(-1, width)
     whole = len(rows) - len(rows) % parts
