@@ -109,9 +109,10 @@ def test_long_sums_of_one_sign(size: int, tmp_path: Path) -> None:
     weights = Given(rng.random((8, size), np.float32), in_file=True)
     made = [case(o, x, fixed([1])) for o in ("SUM", "MEAN") for x in (same, several)]
     made.append(case("FULLY_CONNECTED", several, weights))
+    made.append(case("BATCH_MATMUL", np.ascontiguousarray(same.T), np.full((size, 3), 0.3, np.float32), adj_x=True))
     for n, c in enumerate(made):
         data, given = file_of(c)
         (tmp_path / f"{n}.tflite").write_bytes(data)
         for a, b in PAIRS:
-            found = compare(tmp_path / f"{n}.tflite", a=a, b=b, inputs={"x0": given[0]})
+            found = compare(tmp_path / f"{n}.tflite", a=a, b=b, inputs={f"x{n}": x for n, x in enumerate(given)})
             assert found.agrees, (c.opcode, a, b, told(found))
