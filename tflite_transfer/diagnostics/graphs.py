@@ -45,7 +45,6 @@ class Pair:
         self.plain = _ours("numpy-nojit", sources[0], [self.a])
         self.oracle = _oracle(sources[0], [self.a, *([self.b] if sources[0] is sources[1] else [])])
         self.matching: Matching = matched(self.graph, self.b.graph)
-        self._in_a = {theirs: ours for ours, theirs in self.matching.tensors.items()}
         self._b_is_fed, self._has_cut = _fed(engines) == 1, False
 
     @property
@@ -130,7 +129,7 @@ class Pair:
     def _read_by_b(self, runs: Runs) -> Read:
         """The same, by their numbers in B."""
         read = self._read(runs)
-        return lambda j: read(self._in_a[j])
+        return lambda j: read(self.matching.in_a[j])
 
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         """By output: how far the fed side's result is from the other run's, on that run's inputs; or why not at all."""
@@ -151,7 +150,7 @@ class Pair:
         if ORACLE in self.engines and self.graph.operators[number].opcode == "CUSTOM":
             return None  # no rule says what these round
         if self._b_is_fed:
-            return self.b.alone(self.matching.operators[number], lambda j: read(self._in_a[j]))
+            return self.b.alone(self.matching.operators[number], lambda j: read(self.matching.in_a[j]))
         return self.a.alone(number, read)
 
     def _apart(self, bound: Step, i: int, theirs: Array, result: Array, read: Read) -> Difference | str:

@@ -67,19 +67,21 @@ class StoredPair(Pair):
 
     def _call(self, bound: Step, number: int, runs: Runs) -> Call:
         """A's operator on the numbers that B has: its inputs as they are stored, and its constants."""
-        call = self.plain.call(bound.number, lambda i: self._rounded(i, runs.a[i]))
         theirs = self.b.graph.operators[number].inputs
+        stored = dict(zip(bound.operator.inputs, theirs, strict=False))
+        call = self.plain.call(bound.number, lambda i: self._rounded(runs.a[i], stored.get(i, -1)))
         pairs = zip(call.values, (*theirs, *[-1] * len(call.values)), strict=False)
         return call._replace(values=[v if v is None or j < 0 else self._constant(v, j) for v, j in pairs])
 
     def _as_stored(self, j: int, runs: Runs) -> Array:
         known = self._plain_of_b.fixed
-        return known[j] if j in known else to_stored(runs.a[self._in_a[j]], self.b.graph.tensors[j])
+        return known[j] if j in known else to_stored(runs.a[self.matching.in_a[j]], self.b.graph.tensors[j])
 
-    def _rounded(self, i: int, x: Array) -> Array:
-        if i not in self.matching.tensors:
+    def _rounded(self, x: Array, j: int) -> Array:
+        """A's values as B's tensor j has them, if there is one."""
+        if j < 0:
             return x
-        tensor = self._tensor_of_b(i)
+        tensor = self.b.graph.tensors[j]
         return to_real(to_stored(x, tensor), tensor).astype(x.dtype)
 
     def _constant(self, value: Array, j: int) -> Array:
