@@ -22,6 +22,7 @@ from tflite_transfer.diagnostics.sides import Read, Source, is_litert
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.constants import along_axis, widen
 from tflite_transfer.reference.step import Step
+from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Array, Tensor
 
 _STEPS = 2  # of the result: half a one for its rounding, one that fixed point may be off, and a bias in steps
@@ -108,13 +109,23 @@ class StoredPair(Pair):
 
 
 def pair_of(engines: tuple[str, str], sources: tuple[Source, Source]) -> Pair:
-    """Two engines with one function each; with B's stored numbers told apart from A's floats."""
+    """Two engines with one function each; with B's stored numbers told apart from A's floats. Raises OptionError."""
+    one, other = sources
+    if _computes_stored(one) and not _computes_stored(other):
+        raise OptionError(
+            f"{one.name} computes on stored integers and {other.name} on floats: compare the float model against it, "
+            "by its name first."
+        )
     return (StoredPair if _stores_otherwise(*sources) else Pair)(engines, sources)
 
 
 def _stores_otherwise(a: Source, b: Source) -> bool:
     """Does B alone hold stored integers, or float16?"""
     return _bits(b) < _bits(a)
+
+
+def _computes_stored(source: Source) -> bool:
+    return any(is_narrow(t) and t.data is None for t in source.model.main.tensors)
 
 
 def _bits(source: Source) -> int:

@@ -16,6 +16,7 @@ from tflite_transfer.reference import binding
 from tflite_transfer.reference.kernels.table import FAST_QUANTIZED
 from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.tflite import read, write
+from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Model, Operator, Tensor
 
 pytestmark = pytest.mark.tensorflow
@@ -83,6 +84,12 @@ def test_operators_behind_floats_are_judged_alone_too(files: dict[str, Path], tm
     wrong.write_bytes(between_floats(replace(right, subgraphs=(replace(right.main, tensors=tensors),))))
     found = compare(files["float32"], wrong, a="numpy", b="numpy")
     assert [f.operator for f in found.faults] == [0], told(found)
+
+
+def test_the_float_model_is_the_first(files: dict[str, Path]) -> None:
+    with pytest.raises(OptionError, match=r"compare the float model against it, by its name first"):
+        compare(files["int8"], files["float32"], a="numpy", b="numpy")
+    assert not compare(files["dynamic range"], files["float32"], a="numpy", b="numpy").agrees
 
 
 def order(tensor: Tensor) -> Tensor:
