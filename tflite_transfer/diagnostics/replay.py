@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tflite_transfer.diagnostics.ours import NumpySide
+from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.graph import Array
 
 _ROUNDING = 2.0**-23  # of a float32 result: two of its half units in the last place
@@ -39,9 +40,16 @@ def _replayed(
 ) -> Mapping[int, Array]:
     """A run's tensors, ``kept``, with some ``changed``, and with them all that is computed of these."""
     values, new = {**kept, **changed}, set(changed)
+    handles, now = handles_of(side.graph), dict[str, int]()  # variables, and the tensor that each was assigned
     signs = np.random.default_rng(0)  # which results are rounded up
     for number, operator in enumerate(side.graph.operators):
-        if new.intersection(operator.inputs) and not new.issuperset(operator.outputs):
+        name = handles.get(operator.inputs[0]) if operator.inputs else None
+        if operator.opcode == "ASSIGN_VARIABLE" and name is not None:
+            now[name] = operator.inputs[1]
+        elif operator.opcode == "READ_VARIABLE" and name is not None and now.get(name) in new:
+            values[operator.outputs[0]] = values[now[name]]
+            new.add(operator.outputs[0])
+        elif new.intersection(operator.inputs) and not new.issuperset(operator.outputs):
             for i, result in zip(operator.outputs, side.alone(number, values.__getitem__) or (), strict=False):
                 up = np.where(signs.random(result.shape) < 0.5, rounding, -rounding)
                 values[i] = result * (1 + up) if result.dtype.kind == "f" else result

@@ -65,7 +65,7 @@ class Training(ABC):
     parameters: Sequence[str]  # the other names of the state are slots
     places: Mapping[tuple[str, str], Place]  # by kind and name
     update: str  # the part that makes the new state of the gradients
-    gradients: Mapping[str, int]  # their tensors in it, by parameter
+    sources: Sequence[int]  # what it makes it of besides the old one: gradients; none if one is not known
     read: Mapping[str, int]  # the tensors in it of the old slots
 
     @abstractmethod
@@ -132,15 +132,12 @@ def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: M
 
     Nothing is known without an oracle, or where the file does not say which tensors are the gradients.
     """
-    known = all(name in done[side].gradients for side in done for name in training.gradients)
-    if "oracle" not in done or not training.gradients or not known:
+    parts = [stepped.parts[training.update] for stepped in done.values()]
+    if "oracle" not in done or not training.sources or not all(i in part for part in parts for i in training.sources):
         return {}
     exact = done["oracle"]
-    errors = {
-        training.gradients[name]: _error([done[s].gradients[name] for s in ("a", "b")], exact.gradients[name])
-        for name in training.gradients
-    }
-    kept = exact.parts[training.update]
+    kept, *found = (done[side].parts[training.update] for side in ("oracle", "a", "b"))
+    errors = {i: _error([side[i] for side in found], kept[i]) for i in training.sources}
     errors |= {i: np.zeros_like(kept[i]) for i in training.read.values()}
     oracle = training.pairs[training.update].oracle
     assert oracle is not None

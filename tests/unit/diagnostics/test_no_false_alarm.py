@@ -79,6 +79,32 @@ def test_steps_of_one_file(optimizer: Optimizer, pair: tuple[str, str], mode: st
     assert found.agrees, told(found)
 
 
+FLEX = sorted(p.stem for p in (Path(__file__).parents[2] / "golden" / "flex").glob("*.tflite"))
+LEARN = {"cnn": 8, "dense": 4, "norm": 7}
+SOME = (("dense_sgd", 1, FORCED), ("dense_momentum", 1, FREE), ("norm_adam", 2, FORCED), ("norm_adam", 2, FREE))
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "mode"),
+    [
+        pytest.param(*job, marks=[] if job in SOME else pytest.mark.full)
+        for job in ((name, seed, mode) for name in FLEX for seed in (1, 2) for mode in (FORCED, FREE))
+    ],
+)
+def test_steps_of_files_that_tensorflow_made(name: str, seed: int, mode: str) -> None:
+    """They read variables between assignments, and say of no tensor that it is a gradient; batch norms count."""
+    file = Path(__file__).parents[2] / "golden" / "flex" / f"{name}.tflite"
+    for a, b in (("numpy", "numpy-float64"), ("numpy", "numpy-nojit")):
+        found = compare(file, a=a, b=b, steps=4, mode=mode, seed=seed)
+        assert found.agrees, told(found)
+        gradients = [f for f in found.findings if f.kind == "gradient"]
+        assert len(gradients) == 4 * LEARN[name.split("_")[0]]
+        assert all(f.operator is not None and f.cumulative and not all(f.cumulative.all_zero) for f in gradients)
+        assert all(0 <= s < 1e-3 for f in gradients for s in f.from_oracle or ())
+        shares = [f.cumulative.share for f in found.findings if f.kind == "parameter" and f.cumulative]
+        assert None not in shares
+
+
 def test_runs_that_part_at_a_gradient_of_rounding_alone(tmp_path: Path) -> None:
     """Weights of 0 and as many examples of each class: Adam divides the bias's gradient, 1e-9, by its own size.
 
