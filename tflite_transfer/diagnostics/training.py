@@ -108,7 +108,7 @@ def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone
             exact = done["oracle"].parts[part] if "oracle" in done else None
             runs = Runs(done["a"].parts[part], done["b"].parts[part], exact)
             yield from pair.findings(runs, part, k, alone=alone, judged=not parted[part == training.update])
-        yield from _quantities(training, done, room, k, judged=not alone and not parted[0], alone=alone)
+        yield from _quantities(training, done, room, k, parted=parted, alone=alone)
         states = {side: done["a" if forced else side].state for side in states}
 
 
@@ -157,7 +157,7 @@ def _error(found: Sequence[Array], exact: Array) -> Array:
 
 
 def _quantities(
-    training: Training, done: Mapping[str, Stepped], room: Tree, step: int, *, judged: bool, alone: bool
+    training: Training, done: Mapping[str, Stepped], room: Tree, step: int, *, parted: tuple[bool, bool], alone: bool
 ) -> Iterator[Finding]:
     """Loss, gradients, parameters and slots. What operators made is judged there, if these are ``alone``."""
     makers = [stepped.maker for side, stepped in done.items() if side != "oracle" and stepped.maker]
@@ -169,12 +169,12 @@ def _quantities(
         a, b, exact = values
         found = metrics.difference(a, b, allowed=room.get(name) if kind in _STATE else None, exact=exact)
         far = verdicts.from_oracle(a, b, exact)
-        of_kernel = alone and maker is not None and kind == "loss"
+        judged = kind == "loss" and maker is not None if alone else not parted[place.part == training.update]
         fault = verdicts.unlike(a, b, training.engines)
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
         elif fault is None:
-            fault = verdicts.of_a_run(found, far if judged or of_kernel else None, training.engines)
+            fault = verdicts.of_a_run(found, far if judged else None, training.engines)
         yield Finding(
             kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
             None, found, far, fault,

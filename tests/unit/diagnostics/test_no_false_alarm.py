@@ -105,6 +105,26 @@ def test_steps_of_files_that_tensorflow_made(name: str, seed: int, mode: str) ->
         assert None not in shares
 
 
+@pytest.mark.parametrize("pair", [("numpy", "numpy-float64"), ("tflite", "numpy")])
+def test_a_bias_whose_gradient_is_rounding_alone(pair: tuple[str, str], tmp_path: Path) -> None:
+    """A batch norm takes a bias away again: in float64 its gradient is 1e-17, in float32 1e-8."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = (
+        keras.layers.Conv2D(4, 3, name="conv"),
+        keras.layers.BatchNormalization(),
+        keras.layers.GlobalAveragePooling2D(),
+    )
+    keras.Sequential([keras.Input((6, 6, 2)), *layers, keras.layers.Softmax()]).save(tmp_path / "net.keras")
+    file = make_trainable(tmp_path / "net.keras", tmp_path / "train.tflite", TrainingOptions(optimizer=SGD(0.1, 0.9)))
+    for mode in (FORCED, FREE):
+        found = compare(file, a=pair[0], b=pair[1], steps=3, mode=mode)
+        assert found.agrees, told(found)
+        far = [x for f in found.findings if f.name == "conv/bias" and f.kind == "gradient" for x in f.from_oracle or ()]
+        assert max(far) > 1e6
+
+
 def test_runs_that_part_at_a_gradient_of_rounding_alone(tmp_path: Path) -> None:
     """Weights of 0 and as many examples of each class: Adam divides the bias's gradient, 1e-9, by its own size.
 
