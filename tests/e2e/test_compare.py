@@ -14,6 +14,7 @@ import pytest
 from tests.small_networks import cnn
 from tflite_transfer.cli.commands import app, run_command
 from tflite_transfer.cli.findings import COLUMNS
+from tflite_transfer.converter import make_trainable
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 
@@ -63,6 +64,31 @@ def test_two_that_agree(run: Run, net: Path) -> None:
     assert len(lines) == 1 + 5 + 1
     assert all(line.startswith("ok ") for line in lines[1:-1])
     assert lines[-1] == f"{net}: tflite (A) and numpy (B), isolated: agrees in 5 tensors"
+
+
+def test_a_training_model_against_a_plain_one(run: Run, net: Path) -> None:
+    """What infers, forward; operators that one alone has are a difference, and are counted."""
+    file = make_trainable(net, net.with_name("train.tflite"))
+    code, out, _ = run(file, "--against", net)
+    assert code == 1
+    unmatched = [line for line in out.splitlines() if line.startswith("unmatched: ")]
+    assert any("READ_VARIABLE" in line for line in unmatched)
+    assert out.splitlines()[-1].endswith(f"tensors differ, {len(unmatched)} operators unmatched")
+    assert ", isolated: " in out
+    code, out, err = run(file, "--against", net, "--steps", 1)
+    assert (code, out) == (2, "")
+    assert f"steps must be 0, for {net} does not train, but is 1" in err
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros((2, 7), np.float32), np.array(["a", "b"]), np.zeros(2, np.float32), np.zeros((2, 4), bool)]
+)
+def test_labels_that_are_none(y: Any, run: Run, tiny_models: Mapping[str, Path], tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 3), np.float32))
+    code, out, err = run(tiny_models["adam"], f"--input=x={tmp_path / 'x.npy'}", f"--input=y={tmp_path / 'y.npy'}")
+    assert (code, out) == (3, "")
+    assert f"y must be whole class numbers, or floats (N, 3), but is {y.dtype} {y.shape}." in err
 
 
 def test_a_narrow_terminal_has_fewer_columns(run: Run, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
