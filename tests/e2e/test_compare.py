@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,13 @@ def test_the_page_names_every_key_of_the_json(run: Run, net: Path) -> None:
     finding = told["findings"][0]
     names = {*told, *finding, *finding["isolated"]} | {"index", "nearer", "exact"}
     assert sorted(n for n in names if f"`{n}`" not in page) == []
+
+
+def test_the_page_names_every_option(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    options = set(re.findall(r"--\w+", run("--help")[1])) - {"--help"}
+    assert len(options) >= 13
+    assert sorted(o for o in options if o not in page.split("A is MODEL")[0]) == []
 
 
 def test_inputs_from_files(run: Run, net: Path, tmp_path: Path) -> None:
