@@ -8,7 +8,7 @@ which stands beside them: default, reference. tests/parity holds each against ca
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,7 @@ _STEPS: Mapping[str, int] = {"LOG_SOFTMAX": 2}
 _POLYNOMIALS = frozenset({"LOGISTIC", "TANH"})
 
 
-def allowed(engines: tuple[str, str], call: Call, y: Array, *, stored: bool) -> Any:
+def allowed(engines: Sequence[str], call: Call, y: Array, *, stored: bool) -> Any:
     """How far they may be apart on a call, whose result is ``y``. ``stored``: integers that stand for numbers."""
     return sum(_from_plain(engine, call, y, stored) for engine in engines)
 

@@ -104,12 +104,16 @@ def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone
         before, old = states[training.judge or "a"], {} if forced else room
         room = _room(training, done, before, old)
         parted = _parted(old, before), not forced and _parted(room, done.get("oracle", done["a"]).state)
+        runs = {part: _runs(done, part) for part in training.pairs}
         for part, pair in training.pairs.items():
-            exact = done["oracle"].parts[part] if "oracle" in done else None
-            runs = Runs(done["a"].parts[part], done["b"].parts[part], exact)
-            yield from pair.findings(runs, part, k, alone=alone, judged=not parted[part == training.update])
-        yield from _quantities(training, done, room, k, parted=parted, alone=alone)
+            yield from pair.findings(runs[part], part, k, alone=alone, judged=not parted[part == training.update])
+        yield from _quantities(training, done, runs, room, k, parted=parted, alone=alone)
         states = {side: done["a" if forced else side].state for side in states}
+
+
+def _runs(done: Mapping[str, Stepped], part: str) -> Runs:
+    exact = done["oracle"].parts[part] if "oracle" in done else None
+    return Runs(done["a"].parts[part], done["b"].parts[part], exact)
 
 
 def _parted(room: Tree, exact: Tree) -> bool:
@@ -157,8 +161,9 @@ def _error(found: Sequence[Array], exact: Array) -> Array:
 
 
 def _quantities(
-    training: Training, done: Mapping[str, Stepped], room: Tree, step: int, *, parted: tuple[bool, bool], alone: bool
-) -> Iterator[Finding]:
+    training: Training, done: Mapping[str, Stepped], runs: Mapping[str, Runs], room: Tree, step: int,
+    *, parted: tuple[bool, bool], alone: bool,
+) -> Iterator[Finding]:  # fmt: skip
     """Loss, gradients, parameters and slots. What operators made is judged there, if these are ``alone``."""
     makers = [stepped.maker for side, stepped in done.items() if side != "oracle" and stepped.maker]
     maker = makers[0] if makers else None
@@ -173,8 +178,11 @@ def _quantities(
         fault = verdicts.unlike(a, b, training.engines)
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
-        elif fault is None:
+        elif fault is None and place.operator is None:
             fault = verdicts.of_a_run(found, far if judged else None, training.engines)
+        elif fault is None:
+            pair, known = training.pairs[place.part], far if judged else None
+            fault = pair.of_a_run(place.operator, place.tensor, runs[place.part], found, known)
         yield Finding(
             kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
             None, found, far, fault,

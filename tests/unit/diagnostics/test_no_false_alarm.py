@@ -14,11 +14,14 @@ from tests.parity.operators import Given, case, fixed
 from tests.parity.operators import content as file_of
 from tests.small_networks import cnn
 from tests.unit.diagnostics.networks import drawn
+from tests.unit.diagnostics.test_planted_kernels import plant
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
 from tflite_transfer.diagnostics import Comparison, compare
+from tflite_transfer.reference.tflite import write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
 
 pytestmark = pytest.mark.tensorflow
 DEMO = Path(__file__).parents[3] / "demo" / "base.tflite"
@@ -123,6 +126,25 @@ def test_a_bias_whose_gradient_is_rounding_alone(pair: tuple[str, str], tmp_path
         assert found.agrees, told(found)
         far = [x for f in found.findings if f.name == "conv/bias" and f.kind == "gradient" for x in f.from_oracle or ()]
         assert max(far) > 1e6
+
+
+def test_sums_that_cancel_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mean takes away adds up to nothing: 1e-17 in float64, 1e-7 in float32; and a fault of it is seen."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 63))
+    axes = g.constant("axes", np.int32([1]))
+    mean = g.op("MEAN", [x, axes], "mean", (1, 1), keep_dims=True)
+    rest = g.op("SUB", [x, mean], "rest", (1, 63))
+    left = g.op("SUM", [rest, axes], "left", (1, 1), keep_dims=True)
+    g.output("y", g.op("MUL", [left, g.constant("two", np.float32(2))], "y", (1, 1)))
+    (tmp_path / "net.tflite").write_bytes(write(g.model("run")))
+    for a, b in PAIRS:
+        found = compare(tmp_path / "net.tflite", a=a, b=b, mode="cumulative")
+        assert found.agrees, told(found)
+    assert max(found.findings[-1].from_oracle or (0, 0)) > 1e6
+    plant(monkeypatch, "SUM", lambda right, *values, **options: right(*values, **options) + np.float32(0.001))
+    found = compare(tmp_path / "net.tflite", a="numpy", b="numpy-float64", mode="cumulative")
+    assert [f.op for f in found.faults] == ["SUM", "MUL"]
 
 
 def test_runs_that_part_at_a_gradient_of_rounding_alone(tmp_path: Path) -> None:
