@@ -32,7 +32,9 @@ def spread(
 def _apart(kept: Array, *found: Array) -> Array:
     """How far apart two runs may be, whose values may be any of these: by the errors, and by the roundings."""
     pairs = zip(found[::2], found[1::2], strict=True)
-    return sum(np.abs(more - less) + np.abs(more - kept) + np.abs(less - kept) for more, less in pairs)
+    return sum(
+        (np.abs(more - less) + np.abs(more - kept) + np.abs(less - kept) for more, less in pairs), np.zeros_like(kept)
+    )
 
 
 def _replayed(

@@ -178,11 +178,11 @@ def _quantities(
         fault = verdicts.unlike(a, b, training.engines)
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
-        elif fault is None and place.operator is None:
-            fault = verdicts.of_a_run(found, far if judged else None, training.engines)
-        elif fault is None:
+        elif fault is None and place.operator is not None:
             pair, known = training.pairs[place.part], far if judged else None
             fault = pair.of_a_run(place.operator, place.tensor, runs[place.part], found, known)
+        elif fault is None:
+            fault = verdicts.of_a_run(found, far if judged else None, training.engines)
         yield Finding(
             kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
             None, found, far, fault,

@@ -141,7 +141,7 @@ def test_sums_that_cancel_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for a, b in PAIRS:
         found = compare(tmp_path / "net.tflite", a=a, b=b, mode="cumulative")
         assert found.agrees, told(found)
-    assert max(found.findings[-1].from_oracle or (0, 0)) > 1e6
+        assert max(found.findings[-1].from_oracle or (0, 0)) > 1e6
     plant(monkeypatch, "SUM", lambda right, *values, **options: right(*values, **options) + np.float32(0.001))
     found = compare(tmp_path / "net.tflite", a="numpy", b="numpy-float64", mode="cumulative")
     assert [f.op for f in found.faults] == ["SUM", "MUL"]
