@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.small_networks import cnn
 from tflite_transfer.cli.commands import app, run_command
 from tflite_transfer.cli.findings import COLUMNS
+from tflite_transfer.converter import make_trainable
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 
@@ -65,6 +67,31 @@ def test_two_that_agree(run: Run, net: Path) -> None:
     assert lines[-1] == f"{net}: tflite (A) and numpy (B), isolated: agrees in 5 tensors"
 
 
+def test_a_training_model_against_a_plain_one(run: Run, net: Path) -> None:
+    """What infers, forward; operators that one alone has are a difference, and are counted."""
+    file = make_trainable(net, net.with_name("train.tflite"))
+    code, out, _ = run(file, "--against", net)
+    assert code == 1
+    unmatched = [line for line in out.splitlines() if line.startswith("unmatched: ")]
+    assert any("READ_VARIABLE" in line for line in unmatched)
+    assert out.splitlines()[-1].endswith(f"tensors differ, {len(unmatched)} operators unmatched")
+    assert ", isolated: " in out
+    code, out, err = run(file, "--against", net, "--steps", 1)
+    assert (code, out) == (2, "")
+    assert f"steps must be 0, for {net} does not train, but is 1" in err
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros((2, 7), np.float32), np.array(["a", "b"]), np.zeros(2, np.float32), np.zeros((2, 4), bool)]
+)
+def test_labels_that_are_none(y: Any, run: Run, tiny_models: Mapping[str, Path], tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 3), np.float32))
+    code, out, err = run(tiny_models["adam"], f"--input=x={tmp_path / 'x.npy'}", f"--input=y={tmp_path / 'y.npy'}")
+    assert (code, out) == (3, "")
+    assert f"y must be whole class numbers, or floats (N, 3), but is {y.dtype} {y.shape}." in err
+
+
 def test_a_narrow_terminal_has_fewer_columns(run: Run, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     header, *lines = run(net)[1].splitlines()[:-1]
@@ -112,6 +139,13 @@ def test_the_page_names_every_key_of_the_json(run: Run, net: Path) -> None:
     finding = told["findings"][0]
     names = {*told, *finding, *finding["isolated"]} | {"index", "nearer", "exact"}
     assert sorted(n for n in names if f"`{n}`" not in page) == []
+
+
+def test_the_page_names_every_option(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    options = set(re.findall(r"--\w+", run("--help")[1])) - {"--help"}
+    assert len(options) >= 13
+    assert sorted(o for o in options if o not in page.split("A is MODEL")[0]) == []
 
 
 def test_inputs_from_files(run: Run, net: Path, tmp_path: Path) -> None:

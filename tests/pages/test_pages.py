@@ -281,6 +281,18 @@ def test_a_report_names_the_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(circles) == 5
 
 
+def test_a_report_has_what_is_in_one_file_alone(tmp_path: Path) -> None:
+    for name, opcodes in (("one", ["RELU", "ABS"]), ("other", ["RELU", "NEG", "ABS"])):
+        g = GraphBuilder()
+        y = g.input("x", (1, 4))
+        for n, opcode in enumerate(opcodes):
+            y = g.op(opcode, [y], f"a/long/history/of/what/was/put/together/{opcode}/{n}", (1, 4))
+        g.output("y", y)
+        (tmp_path / f"{name}.tflite").write_bytes(write(g.model("run")))
+    page = Page(report.page(compare(tmp_path / "one.tflite", tmp_path / "other.tflite", a="numpy")))
+    assert "run: B alone has operator 1 (NEG) -> a/long/history/of/what/was/put/together/NEG/1" in page.text
+
+
 def test_a_report_of_training_has_curves(tiny_models: Mapping[str, Path]) -> None:
     found = compare(tiny_models["sgd"], steps=3)
     told = report.Report(found)

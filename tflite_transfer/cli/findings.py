@@ -48,6 +48,8 @@ def verdict(found: Comparison) -> str:
     models = a.model if a.model == b.model else f"{a.model} and {b.model}"
     steps = f", {found.steps} training step{'s' * (found.steps > 1)}" if found.steps else ""
     wrong = f"{len(found.faults)} of {len(found.findings)} tensors differ"
+    if found.unmatched:
+        wrong += f", {len(found.unmatched)} operator{'s' * (len(found.unmatched) > 1)} unmatched"
     told = f"agrees in {len(found.findings)} tensors" if found.agrees else wrong
     return f"{models}: {a.engine} (A) and {b.engine} (B), {found.mode}{steps}: {told}"
 

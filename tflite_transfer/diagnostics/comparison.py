@@ -58,7 +58,7 @@ def compare(
     check_engine("b", b)
     paths = Path(model), Path(model if against is None else against)
     files = _files(*paths, same=against is None)
-    steps = _steps(steps, files[0], paths[0])
+    steps = _steps(steps, files, paths)
     mode = _mode(mode, steps)
     job = _Job((a, b), files, inputs, seed, steps, mode)
     findings = tuple(job.findings())
@@ -170,14 +170,14 @@ def _signatures(one: OneFile, other: OneFile, key: str) -> tuple[Source, Source]
     return first, first if one is other else replace(first, content=other.content, model=other.model)
 
 
-def _steps(steps: int | None, file: File, path: Path) -> int:
-    trains = not isinstance(file, Source)
+def _steps(steps: int | None, files: tuple[File, File], paths: tuple[Path, Path]) -> int:
+    plain = [path for file, path in zip(files, paths, strict=True) if isinstance(file, Source)]
     if steps is None:
-        return STEPS if trains else 0
+        return 0 if plain else STEPS
     if not isinstance(steps, Integral) or steps < 0:
         raise OptionError(f"steps must be 0 or more, and whole, but is {steps!r}.")
-    if steps and not trains:
-        raise OptionError(f"steps must be 0, for {path} does not train, but is {steps}.")
+    if steps and plain:
+        raise OptionError(f"steps must be 0, for {plain[0]} does not train, but is {steps}.")
     return int(steps)
 
 

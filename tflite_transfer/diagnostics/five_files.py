@@ -33,7 +33,7 @@ class FiveFiles(Training):
         self._state = (*one.parameters, *one.slots)
         head, optimizer = (self.pairs[part].graph for part in _PARTS)
         n = len(self.parameters)
-        self.gradients: Mapping[str, int] = dict(zip(self.parameters, optimizer.inputs[n : 2 * n], strict=True))
+        self.sources: Sequence[int] = optimizer.inputs[n : 2 * n]
         self.read: Mapping[str, int] = dict(zip(one.slots, optimizer.inputs[2 * n :], strict=True))
         places = {("loss", "loss"): written(head, "train_head", head.outputs[0])}
         for name, i in zip(self.parameters, head.outputs[1:], strict=True):

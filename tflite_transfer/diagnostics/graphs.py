@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from tflite_transfer.diagnostics import metrics, verdicts
 from tflite_transfer.diagnostics.bounds import inputs_in_8_bits
@@ -23,11 +25,15 @@ Tensors = Mapping[int, Array]
 
 @dataclass(frozen=True)
 class Runs:
-    """What each side kept of one run, and the oracle where there is one."""
+    """What each side kept of one run, and the oracle where there is one.
+
+    ``nothing``: the tensors that were found to hold roundings alone.
+    """
 
     a: Tensors
     b: Tensors
     exact: Tensors | None
+    nothing: set[int] = field(default_factory=set)
 
 
 class Pair:
@@ -45,7 +51,6 @@ class Pair:
         self.plain = _ours("numpy-nojit", sources[0], [self.a])
         self.oracle = _oracle(sources[0], [self.a, *([self.b] if sources[0] is sources[1] else [])])
         self.matching: Matching = matched(self.graph, self.b.graph)
-        self._in_a = {theirs: ours for ours, theirs in self.matching.tensors.items()}
         self._b_is_fed, self._has_cut = _fed(engines) == 1, False
 
     @property
@@ -106,12 +111,43 @@ class Pair:
         elif fault is None and isinstance(isolated, Difference):
             fault = verdicts.of_one(isolated, bound.operator.name)
         elif fault is None:
-            fault = verdicts.of_a_run(cumulative, from_oracle if judged else None, self.engines)
+            fault = self.of_a_run(bound.number, i, runs, cumulative, from_oracle if judged else None)
         return Finding(
             "tensor", step, part, bound.number, bound.operator.name, i, self.graph.tensors[i].name, a.shape,
             str(a.dtype), None if isinstance(isolated, str) else isolated, cumulative, from_oracle, fault,
             metrics.heat(a, b) if a.shape == b.shape else None,
         )  # fmt: skip
+
+    def of_a_run(
+        self, number: int, i: int, runs: Runs, found: Difference | None, from_oracle: tuple[float, float] | None
+    ) -> str | None:
+        """Why tensor i, which operator ``number`` made in whole runs, is a fault."""
+        fault = verdicts.of_a_run(found, from_oracle, self.engines)
+        if fault is None or from_oracle is None or not self._cancels(number, i, runs):
+            return fault
+        return verdicts.of_a_run(found, None, self.engines)
+
+    def _cancels(self, number: int, i: int, runs: Runs) -> bool:
+        """Is what both runs have no further from the oracle than this operator alone may round, ten times over?
+
+        Where terms cancel to nothing, as in the gradient of a bias that a normalisation takes away again, only
+        roundings are left in float32, whose own size says nothing. What is made of them is held to their own values.
+        """
+        bound, exact = self.plain.steps[number], runs.exact
+        if exact is None or self.oracle is None or bound.impure:
+            return False
+        inherited = not runs.nothing.isdisjoint(bound.operator.inputs)
+        for side in (runs.a, runs.b):
+            known = {**self.plain.fixed, **exact, **(side if inherited else {})}
+            made = self.oracle.alone(number, known.__getitem__)
+            assert made is not None  # it is pure
+            right = made[bound.operator.outputs.index(i)]
+            call = self.plain.call(number, known.__getitem__)
+            may = np.broadcast_to(allowed((*self.engines, ORACLE), call, right, stored=False), right.shape)
+            if metrics.norm(metrics.distance(side[i], right)) > verdicts.FURTHER * metrics.norm(may):
+                return False
+        runs.nothing.add(i)
+        return True
 
     def _cut(self, bound: Step, runs: Runs) -> Cut | None:
         """The operator by itself on what the fed side is given; of the first that differs alone, others being many."""
@@ -130,7 +166,7 @@ class Pair:
     def _read_by_b(self, runs: Runs) -> Read:
         """The same, by their numbers in B."""
         read = self._read(runs)
-        return lambda j: read(self._in_a[j])
+        return lambda j: read(self.matching.in_a[j])
 
     def _isolated(self, bound: Step, runs: Runs) -> Mapping[int, Difference | str]:
         """By output: how far the fed side's result is from the other run's, on that run's inputs; or why not at all."""
@@ -151,7 +187,7 @@ class Pair:
         if ORACLE in self.engines and self.graph.operators[number].opcode == "CUSTOM":
             return None  # no rule says what these round
         if self._b_is_fed:
-            return self.b.alone(self.matching.operators[number], lambda j: read(self._in_a[j]))
+            return self.b.alone(self.matching.operators[number], lambda j: read(self.matching.in_a[j]))
         return self.a.alone(number, read)
 
     def _apart(self, bound: Step, i: int, theirs: Array, result: Array, read: Read) -> Difference | str:

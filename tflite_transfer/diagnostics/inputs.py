@@ -61,12 +61,15 @@ def examples(model: Trainable, inputs: Mapping[str, Any] | None, seed: int) -> B
     x, y = np.asarray(inputs["x"]), np.asarray(inputs["y"])
     if x.ndim == 0 or x.shape[:1] != y.shape[:1] or len(x) == 0:
         raise DataError(f"x and y must hold as many examples, at least one, but are {x.shape} and {y.shape}.")
-    if y.dtype.kind in "iu" and y.ndim == 1 and not 0 <= y.min() <= y.max() < model.classes:
+    numbers = y.dtype.kind in "iu" and y.ndim == 1
+    if isinstance(model, Bundle) and not numbers and (y.dtype.kind != "f" or y.shape[1:] != (model.classes,)):
+        raise ShapeError(f"y must be whole class numbers, or floats (N, {model.classes}), but is {y.dtype} {y.shape}.")
+    if numbers and not 0 <= y.min() <= y.max() < model.classes:
         raise DataError(f"class numbers must be 0 to {model.classes - 1}, but are {y.min()} to {y.max()}.")
     shape = model.image_shape if isinstance(model, Bundle) else model.x.free_shape[1:]  # type: ignore[attr-defined]
     if len(shape) != x.ndim - 1 or any(n not in (-1, m) for n, m in zip(shape, x.shape[1:], strict=True)):
         raise ShapeError(f"x must hold examples of {shape}, but is {x.shape}.")
-    return Batch(x, _y(model, y, len(y), rng) if y.dtype.kind in "iu" and y.ndim == 1 else y)
+    return Batch(x, _y(model, y, len(y), rng) if numbers else y)
 
 
 def size_of(model: Trainable) -> int:

@@ -14,24 +14,37 @@ _STORES = ("QUANTIZE", "DEQUANTIZE")  # they change how numbers are stored, and 
 
 @dataclass(frozen=True)
 class Matching:
-    """A's operators and tensors, with those of B that they correspond to; and what has no counterpart."""
+    """A's operators and tensors, with those of B that they correspond to; and what has no counterpart.
+
+    ``in_a``: B's tensors with those of A, of which several of B's may be the same one, stored otherwise.
+    """
 
     operators: Mapping[int, int]
     tensors: Mapping[int, int]
+    in_a: Mapping[int, int]
     unmatched: tuple[str, ...] = ()
 
 
 def matched(a: Subgraph, b: Subgraph) -> Matching:
     """A file against another one, or itself."""
     if a is b:
-        return Matching({n: n for n in range(len(a.operators))}, {i: i for i in range(len(a.tensors))})
+        tensors = {i: i for i in range(len(a.tensors))}
+        return Matching({n: n for n in range(len(a.operators))}, tensors, tensors)
     operators = _operators(a, b)
-    tensors = dict(zip(a.inputs, b.inputs, strict=False))
+    pairs = list(zip(a.inputs, b.inputs, strict=False))
     for one, other in operators.items():
         for side in ("inputs", "outputs"):
-            ours, theirs = getattr(a.operators[one], side), getattr(b.operators[other], side)
-            tensors |= {i: j for i, j in zip(ours, theirs, strict=False) if i >= 0 and j >= 0 and i not in tensors}
-    return Matching(operators, tensors, tuple(_unmatched(a, b, operators)))
+            pairs += zip(getattr(a.operators[one], side), getattr(b.operators[other], side), strict=False)
+    tensors = {}
+    for i, j in pairs:
+        if i >= 0 and j >= 0:
+            tensors.setdefault(i, j)
+    again = {i for o in b.operators if o.opcode in _STORES for i in o.outputs}
+    in_a = {j: i for i, j in tensors.items()}
+    for i, j in pairs:
+        if i >= 0 and j in again:
+            in_a.setdefault(j, i)
+    return Matching(operators, tensors, in_a, tuple(_unmatched(a, b, operators)))
 
 
 def _operators(a: Subgraph, b: Subgraph) -> dict[int, int]:

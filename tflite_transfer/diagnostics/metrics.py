@@ -72,11 +72,12 @@ def shares(apart: Array, allowed: Any) -> Array:
 
 def far(value: Array, exact: Array) -> float:
     """``|value - exact| / |exact|`` in norms; infinite where only one has numbers. (...), (...) -> ()."""
-    apart, size = distance(value, exact), _norm(np.where(np.isfinite(exact), np.abs(exact), 0))
-    return float(_norm(apart) / size) if size else float(_norm(apart))
+    apart, size = distance(value, exact), norm(np.where(np.isfinite(exact), np.abs(exact), 0))
+    return float(norm(apart) / size) if size else float(norm(apart))
 
 
-def _norm(x: Array) -> float:
+def norm(x: Array) -> float:
+    """``sqrt(sum x^2)``. (...) -> ()."""
     return float(np.sqrt(np.square(x, dtype=np.float64).sum()))
 
 

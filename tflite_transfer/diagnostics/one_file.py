@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tflite_transfer.diagnostics.gradients.wiring import wiring_of
 from tflite_transfer.diagnostics.graphs import Pair
 from tflite_transfer.diagnostics.sides import Side, Source
 from tflite_transfer.diagnostics.training import Batch, Place, Stepped, Training, Tree, written
@@ -11,8 +12,6 @@ from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.graph import Subgraph
 from tflite_transfer.reference.tflite.one_file import OneFile
-
-_GRADIENT = "gradient/"  # so the converter calls a parameter's gradient
 
 
 class InOneFile(Training):
@@ -37,10 +36,12 @@ class InOneFile(Training):
         for name, place in _variables(graph):
             places["parameter" if name in self.parameters else "slot", name] = place
         self.read: Mapping[str, int] = {n: i for n, i in _read(graph) if n not in self.parameters}
-        named = {t.name: i for i, t in enumerate(graph.tensors)}
-        found = {name: named[_GRADIENT + name] for name in self.parameters if _GRADIENT + name in named}
-        self.gradients: Mapping[str, int] = found
-        self.places = places | {("gradient", name): written(graph, "train", i) for name, i in found.items()}
+        wiring = wiring_of(one)
+        self._gradients = wiring.gradients
+        known = len(wiring.gradients) == len(wiring.learning)
+        x = one.signature(self._roles.train.key).inputs[self._roles.train.argument]
+        self.sources: Sequence[int] = (*wiring.gradients.values(), *wiring.counted(x)) if known else ()
+        self.places = places | {("gradient", name): written(graph, "train", i) for name, i in self._gradients.items()}
 
     @property
     def _loss(self) -> int:
@@ -57,7 +58,7 @@ class InOneFile(Training):
         signature = self._model.signature(self._roles.train.key)
         given = {signature.inputs[self._roles.train.argument]: batch.x, signature.inputs[self._roles.labels]: batch.y}
         kept, _ = pair.kept(side, [given[i] for i in pair.graph.inputs])
-        gradients = {name: kept[i] for name, i in self.gradients.items() if i in kept}
+        gradients = {name: kept[i] for name, i in self._gradients.items() if i in kept}
         return Stepped({"train": kept}, kept[self._loss], gradients, runs.variables())
 
 
@@ -71,5 +72,11 @@ def _variables(graph: Subgraph) -> Iterator[tuple[str, Place]]:
 
 
 def _read(graph: Subgraph) -> Iterator[tuple[str, int]]:
-    """Each variable with what is read of it."""
-    return ((name, place.tensor) for name, place in _variables(graph) if place.op == "READ_VARIABLE")
+    """Each variable with what is read of it before it is assigned."""
+    handles, done = handles_of(graph), set[str]()
+    for o in graph.operators:
+        name = handles.get(o.inputs[0]) if o.opcode in ("READ_VARIABLE", "ASSIGN_VARIABLE") else None
+        if name is not None and name not in done:
+            done.add(name)
+            if o.opcode == "READ_VARIABLE":
+                yield name, o.outputs[0]

@@ -22,6 +22,7 @@ from tflite_transfer.diagnostics.sides import Read, Source, is_litert
 from tflite_transfer.reference.binding import is_narrow
 from tflite_transfer.reference.constants import along_axis, widen
 from tflite_transfer.reference.step import Step
+from tflite_transfer.reference.tflite.errors import OptionError
 from tflite_transfer.reference.tflite.graph import Array, Tensor
 
 _STEPS = 2  # of the result: half a one for its rounding, one that fixed point may be off, and a bias in steps
@@ -67,19 +68,21 @@ class StoredPair(Pair):
 
     def _call(self, bound: Step, number: int, runs: Runs) -> Call:
         """A's operator on the numbers that B has: its inputs as they are stored, and its constants."""
-        call = self.plain.call(bound.number, lambda i: self._rounded(i, runs.a[i]))
         theirs = self.b.graph.operators[number].inputs
+        stored = dict(zip(bound.operator.inputs, theirs, strict=False))
+        call = self.plain.call(bound.number, lambda i: self._rounded(runs.a[i], stored.get(i, -1)))
         pairs = zip(call.values, (*theirs, *[-1] * len(call.values)), strict=False)
         return call._replace(values=[v if v is None or j < 0 else self._constant(v, j) for v, j in pairs])
 
     def _as_stored(self, j: int, runs: Runs) -> Array:
         known = self._plain_of_b.fixed
-        return known[j] if j in known else to_stored(runs.a[self._in_a[j]], self.b.graph.tensors[j])
+        return known[j] if j in known else to_stored(runs.a[self.matching.in_a[j]], self.b.graph.tensors[j])
 
-    def _rounded(self, i: int, x: Array) -> Array:
-        if i not in self.matching.tensors:
+    def _rounded(self, x: Array, j: int) -> Array:
+        """A's values as B's tensor j has them, if there is one."""
+        if j < 0:
             return x
-        tensor = self._tensor_of_b(i)
+        tensor = self.b.graph.tensors[j]
         return to_real(to_stored(x, tensor), tensor).astype(x.dtype)
 
     def _constant(self, value: Array, j: int) -> Array:
@@ -106,13 +109,23 @@ class StoredPair(Pair):
 
 
 def pair_of(engines: tuple[str, str], sources: tuple[Source, Source]) -> Pair:
-    """Two engines with one function each; with B's stored numbers told apart from A's floats."""
+    """Two engines with one function each; with B's stored numbers told apart from A's floats. Raises OptionError."""
+    one, other = sources
+    if _computes_stored(one) and not _computes_stored(other):
+        raise OptionError(
+            f"{one.name} computes on stored integers and {other.name} on floats: compare the float model against it, "
+            "by its name first."
+        )
     return (StoredPair if _stores_otherwise(*sources) else Pair)(engines, sources)
 
 
 def _stores_otherwise(a: Source, b: Source) -> bool:
     """Does B alone hold stored integers, or float16?"""
     return _bits(b) < _bits(a)
+
+
+def _computes_stored(source: Source) -> bool:
+    return any(is_narrow(t) and t.data is None for t in source.model.main.tensors)
 
 
 def _bits(source: Source) -> int:

@@ -65,7 +65,7 @@ class Training(ABC):
     parameters: Sequence[str]  # the other names of the state are slots
     places: Mapping[tuple[str, str], Place]  # by kind and name
     update: str  # the part that makes the new state of the gradients
-    gradients: Mapping[str, int]  # their tensors in it, by parameter
+    sources: Sequence[int]  # what it makes it of besides the old one: gradients; none if one is not known
     read: Mapping[str, int]  # the tensors in it of the old slots
 
     @abstractmethod
@@ -104,12 +104,16 @@ def trained(training: Training, batches: Sequence[Batch], *, forced: bool, alone
         before, old = states[training.judge or "a"], {} if forced else room
         room = _room(training, done, before, old)
         parted = _parted(old, before), not forced and _parted(room, done.get("oracle", done["a"]).state)
+        runs = {part: _runs(done, part) for part in training.pairs}
         for part, pair in training.pairs.items():
-            exact = done["oracle"].parts[part] if "oracle" in done else None
-            runs = Runs(done["a"].parts[part], done["b"].parts[part], exact)
-            yield from pair.findings(runs, part, k, alone=alone, judged=not parted[part == training.update])
-        yield from _quantities(training, done, room, k, judged=not alone and not parted[0], alone=alone)
+            yield from pair.findings(runs[part], part, k, alone=alone, judged=not parted[part == training.update])
+        yield from _quantities(training, done, runs, room, k, parted=parted, alone=alone)
         states = {side: done["a" if forced else side].state for side in states}
+
+
+def _runs(done: Mapping[str, Stepped], part: str) -> Runs:
+    exact = done["oracle"].parts[part] if "oracle" in done else None
+    return Runs(done["a"].parts[part], done["b"].parts[part], exact)
 
 
 def _parted(room: Tree, exact: Tree) -> bool:
@@ -132,15 +136,12 @@ def _room(training: Training, done: Mapping[str, Stepped], before: Tree, room: M
 
     Nothing is known without an oracle, or where the file does not say which tensors are the gradients.
     """
-    known = all(name in done[side].gradients for side in done for name in training.gradients)
-    if "oracle" not in done or not training.gradients or not known:
+    parts = [stepped.parts[training.update] for stepped in done.values()]
+    if "oracle" not in done or not training.sources or not all(i in part for part in parts for i in training.sources):
         return {}
     exact = done["oracle"]
-    errors = {
-        training.gradients[name]: _error([done[s].gradients[name] for s in ("a", "b")], exact.gradients[name])
-        for name in training.gradients
-    }
-    kept = exact.parts[training.update]
+    kept, *found = (done[side].parts[training.update] for side in ("oracle", "a", "b"))
+    errors = {i: _error([side[i] for side in found], kept[i]) for i in training.sources}
     errors |= {i: np.zeros_like(kept[i]) for i in training.read.values()}
     oracle = training.pairs[training.update].oracle
     assert oracle is not None
@@ -160,8 +161,9 @@ def _error(found: Sequence[Array], exact: Array) -> Array:
 
 
 def _quantities(
-    training: Training, done: Mapping[str, Stepped], room: Tree, step: int, *, judged: bool, alone: bool
-) -> Iterator[Finding]:
+    training: Training, done: Mapping[str, Stepped], runs: Mapping[str, Runs], room: Tree, step: int,
+    *, parted: tuple[bool, bool], alone: bool,
+) -> Iterator[Finding]:  # fmt: skip
     """Loss, gradients, parameters and slots. What operators made is judged there, if these are ``alone``."""
     makers = [stepped.maker for side, stepped in done.items() if side != "oracle" and stepped.maker]
     maker = makers[0] if makers else None
@@ -172,12 +174,15 @@ def _quantities(
         a, b, exact = values
         found = metrics.difference(a, b, allowed=room.get(name) if kind in _STATE else None, exact=exact)
         far = verdicts.from_oracle(a, b, exact)
-        of_kernel = alone and maker is not None and kind == "loss"
+        judged = kind == "loss" and maker is not None if alone else not parted[place.part == training.update]
         fault = verdicts.unlike(a, b, training.engines)
         if fault is None and kind in _STATE:
             fault = verdicts.of_a_state(found, far)
+        elif fault is None and place.operator is not None:
+            pair, known = training.pairs[place.part], far if judged else None
+            fault = pair.of_a_run(place.operator, place.tensor, runs[place.part], found, known)
         elif fault is None:
-            fault = verdicts.of_a_run(found, far if judged or of_kernel else None, training.engines)
+            fault = verdicts.of_a_run(found, far if judged else None, training.engines)
         yield Finding(
             kind, step, place.part, place.operator, place.op, place.tensor, name, a.shape, str(a.dtype),
             None, found, far, fault,

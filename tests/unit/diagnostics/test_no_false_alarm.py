@@ -14,11 +14,14 @@ from tests.parity.operators import Given, case, fixed
 from tests.parity.operators import content as file_of
 from tests.small_networks import cnn
 from tests.unit.diagnostics.networks import drawn
+from tests.unit.diagnostics.test_planted_kernels import plant
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
 from tflite_transfer.diagnostics import Comparison, compare
+from tflite_transfer.reference.tflite import write
+from tflite_transfer.reference.tflite.builder import GraphBuilder
 
 pytestmark = pytest.mark.tensorflow
 DEMO = Path(__file__).parents[3] / "demo" / "base.tflite"
@@ -79,6 +82,71 @@ def test_steps_of_one_file(optimizer: Optimizer, pair: tuple[str, str], mode: st
     assert found.agrees, told(found)
 
 
+FLEX = sorted(p.stem for p in (Path(__file__).parents[2] / "golden" / "flex").glob("*.tflite"))
+LEARN = {"cnn": 8, "dense": 4, "norm": 7}
+SOME = (("dense_sgd", 1, FORCED), ("dense_momentum", 1, FREE), ("norm_adam", 2, FORCED), ("norm_adam", 2, FREE))
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "mode"),
+    [
+        pytest.param(*job, marks=[] if job in SOME else pytest.mark.full)
+        for job in ((name, seed, mode) for name in FLEX for seed in (1, 2) for mode in (FORCED, FREE))
+    ],
+)
+def test_steps_of_files_that_tensorflow_made(name: str, seed: int, mode: str) -> None:
+    """They read variables between assignments, and say of no tensor that it is a gradient; batch norms count."""
+    file = Path(__file__).parents[2] / "golden" / "flex" / f"{name}.tflite"
+    for a, b in (("numpy", "numpy-float64"), ("numpy", "numpy-nojit")):
+        found = compare(file, a=a, b=b, steps=4, mode=mode, seed=seed)
+        assert found.agrees, told(found)
+        gradients = [f for f in found.findings if f.kind == "gradient"]
+        assert len(gradients) == 4 * LEARN[name.split("_")[0]]
+        assert all(f.operator is not None and f.cumulative and not all(f.cumulative.all_zero) for f in gradients)
+        assert all(0 <= s < 1e-3 for f in gradients for s in f.from_oracle or ())
+        shares = [f.cumulative.share for f in found.findings if f.kind == "parameter" and f.cumulative]
+        assert None not in shares
+
+
+@pytest.mark.parametrize("pair", [("numpy", "numpy-float64"), ("tflite", "numpy")])
+def test_a_bias_whose_gradient_is_rounding_alone(pair: tuple[str, str], tmp_path: Path) -> None:
+    """A batch norm takes a bias away again: in float64 its gradient is 1e-17, in float32 1e-8."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = (
+        keras.layers.Conv2D(4, 3, name="conv"),
+        keras.layers.BatchNormalization(),
+        keras.layers.GlobalAveragePooling2D(),
+    )
+    keras.Sequential([keras.Input((6, 6, 2)), *layers, keras.layers.Softmax()]).save(tmp_path / "net.keras")
+    file = make_trainable(tmp_path / "net.keras", tmp_path / "train.tflite", TrainingOptions(optimizer=SGD(0.1, 0.9)))
+    for mode in (FORCED, FREE):
+        found = compare(file, a=pair[0], b=pair[1], steps=3, mode=mode)
+        assert found.agrees, told(found)
+        far = [x for f in found.findings if f.name == "conv/bias" and f.kind == "gradient" for x in f.from_oracle or ()]
+        assert max(far) > 1e6
+
+
+def test_sums_that_cancel_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mean takes away adds up to nothing: 1e-17 in float64, 1e-7 in float32; and a fault of it is seen."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 63))
+    axes = g.constant("axes", np.int32([1]))
+    mean = g.op("MEAN", [x, axes], "mean", (1, 1), keep_dims=True)
+    rest = g.op("SUB", [x, mean], "rest", (1, 63))
+    left = g.op("SUM", [rest, axes], "left", (1, 1), keep_dims=True)
+    g.output("y", g.op("MUL", [left, g.constant("two", np.float32(2))], "y", (1, 1)))
+    (tmp_path / "net.tflite").write_bytes(write(g.model("run")))
+    for a, b in PAIRS:
+        found = compare(tmp_path / "net.tflite", a=a, b=b, mode="cumulative")
+        assert found.agrees, told(found)
+        assert max(found.findings[-1].from_oracle or (0, 0)) > 1e6
+    plant(monkeypatch, "SUM", lambda right, *values, **options: right(*values, **options) + np.float32(0.001))
+    found = compare(tmp_path / "net.tflite", a="numpy", b="numpy-float64", mode="cumulative")
+    assert [f.op for f in found.faults] == ["SUM", "MUL"]
+
+
 def test_runs_that_part_at_a_gradient_of_rounding_alone(tmp_path: Path) -> None:
     """Weights of 0 and as many examples of each class: Adam divides the bias's gradient, 1e-9, by its own size.
 
@@ -109,9 +177,10 @@ def test_long_sums_of_one_sign(size: int, tmp_path: Path) -> None:
     weights = Given(rng.random((8, size), np.float32), in_file=True)
     made = [case(o, x, fixed([1])) for o in ("SUM", "MEAN") for x in (same, several)]
     made.append(case("FULLY_CONNECTED", several, weights))
+    made.append(case("BATCH_MATMUL", np.ascontiguousarray(same.T), np.full((size, 3), 0.3, np.float32), adj_x=True))
     for n, c in enumerate(made):
         data, given = file_of(c)
         (tmp_path / f"{n}.tflite").write_bytes(data)
         for a, b in PAIRS:
-            found = compare(tmp_path / f"{n}.tflite", a=a, b=b, inputs={"x0": given[0]})
+            found = compare(tmp_path / f"{n}.tflite", a=a, b=b, inputs={f"x{n}": x for n, x in enumerate(given)})
             assert found.agrees, (c.opcode, a, b, told(found))

@@ -55,6 +55,7 @@ FAULTS = [
     Fault("centres of pixels", "RESIZE_BILINEAR", lambda right, x, s, **_: right(x, s, half_pixel_centers=True)),
     Fault("an axis too few", "MEAN", lambda right, x, axes, **o: right(x[:, :1], axes, **o)),
     Fault("n - 1 instead of n", "MEAN", lambda right, x, axes, **o: right(x, axes, **o) * np.float32(35 / 34)),
+    Fault("the next float", "MEAN", lambda right, x, axes, **o: np.nextafter(right(x, axes, **o), np.float32(9))),
     Fault("transposed weights", "FULLY_CONNECTED", lambda right, x, w, *r, **o: right(x, w.T.copy(), *r, **o)),
     Fault("weights in float16", "FULLY_CONNECTED", lambda right, x, w, *r, **o: right(x, short(w), *r, **o)),
     Fault("a result in float16", "MUL", lambda right, a, b: short(right(a, b))),

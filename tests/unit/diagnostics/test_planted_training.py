@@ -21,6 +21,7 @@ from tflite_transfer.reference.tflite.bundle import ROLES
 from tflite_transfer.reference.tflite.graph import Model, Operator
 
 Array = np.ndarray[Any, Any]
+NORM = Path(__file__).parents[2] / "golden" / "flex" / "norm_adam.tflite"
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,37 @@ def test_a_variable_that_is_not_assigned_is_a_stale_slot(one: Path, monkeypatch:
     found = compare(one, a="numpy-nojit", b="numpy", steps=3)
     assert places(found) == [(k, "train", "ASSIGN_VARIABLE") for k in range(3)]
     assert {(f.kind, f.name) for f in found.faults} == {("slot", "m_dense/weights")}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "names"),
+    [
+        ("batch_normalization/moving_mean", "ASSIGN_VARIABLE", {"batch_normalization/moving_mean"}),
+        ("dense_1/bias", "ASSIGN_VARIABLE", {"dense_1/bias"}),
+        ("m/dense/kernel", "READ_VARIABLE", {"m/dense/kernel", "dense/kernel"}),  # which is read for the update
+    ],
+)
+def test_a_variable_of_tensorflow_s_file(
+    name: str, first: str, names: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(right: Any, handle: Any, value: Any, *, run: Any) -> Any:
+        has_one = run.memory.variables.size(handle) > 0
+        return () if has_one and handle.name == name else right(handle, value, run=run)
+
+    plant(monkeypatch, "ASSIGN_VARIABLE", stale)
+    found = compare(NORM, a="numpy-nojit", b="numpy", steps=2)
+    assert found.first is not None
+    assert (found.first.step, found.first.op) == (0, first), places(found)
+    assert {(f.step, f.name) for f in found.faults if f.kind != "tensor"} == {(k, n) for k in (0, 1) for n in names}
+
+
+def test_a_gradient_of_tensorflow_s_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, "SUM", where((8,), np.negative))
+    found = compare(NORM, a="numpy-nojit", b="numpy", steps=2)
+    assert found.first is not None
+    assert (found.first.step, found.first.op) == (0, "SUM")
+    wrong = {f.name for f in found.findings if f.kind == "gradient" and f.cumulative and f.cumulative.max_rel > 1.9}
+    assert wrong == {"dense/bias"}
 
 
 def test_a_variable_that_is_read_too_late(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from tflite_transfer.reference import binding
 from tflite_transfer.reference.kernels.table import FAST_QUANTIZED
 from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.tflite import read, write
-from tflite_transfer.reference.tflite.graph import Tensor
+from tflite_transfer.reference.tflite.errors import OptionError
+from tflite_transfer.reference.tflite.graph import Model, Operator, Tensor
 
 pytestmark = pytest.mark.tensorflow
 KINDS = ("int8", "dynamic range", "float16")
@@ -47,6 +48,48 @@ def test_a_quantised_form_agrees_operator_by_operator(kind: str, a: str, b: str,
     noise = [f.cumulative.snr for f in found.findings if f.cumulative and f.op == "CONV_2D"]
     low, high = {"int8": (15, 45), "dynamic range": (25, 60), "float16": (50, 90)}[kind]
     assert low < min(noise) < high
+
+
+def between_floats(model: Model) -> bytes:
+    """A model of stored integers, with floats for its argument and its result, and before its third operator."""
+    main, operators, tensors = model.main, list(model.main.operators), list(model.main.tensors)
+
+    def floats(i: int) -> int:
+        tensors.append(Tensor(f"float{i}", tensors[i].shape, "FLOAT32"))
+        return len(tensors) - 1
+
+    (x,), (y,), middle = main.inputs, main.outputs, operators[2].inputs[0]
+    given, result, between = floats(x), floats(y), floats(middle)
+    again = len(tensors)
+    tensors.append(replace(tensors[middle], name="again"))
+    third = replace(operators[2], inputs=(again, *operators[2].inputs[1:]))
+    operators[2:3] = [
+        Operator("DEQUANTIZE", (middle,), (between,)), Operator("QUANTIZE", (between,), (again,)), third
+    ]  # fmt: skip
+    operators = [
+        Operator("QUANTIZE", (given,), (x,)), *operators, Operator("DEQUANTIZE", (y,), (result,))
+    ]  # fmt: skip
+    graph = replace(main, tensors=tuple(tensors), operators=tuple(operators), inputs=(given,), outputs=(result,))
+    return write(replace(model, subgraphs=(graph,), signatures=()))
+
+
+def test_operators_behind_floats_are_judged_alone_too(files: dict[str, Path], tmp_path: Path) -> None:
+    right, wrong = read(files["int8"]), tmp_path / "wrong.tflite"
+    (tmp_path / "right.tflite").write_bytes(between_floats(right))
+    found = compare(files["float32"], tmp_path / "right.tflite", a="numpy", b="numpy")
+    assert found.agrees, (told(found), found.unmatched)
+    assert [f.place for f in found.findings if f.isolated is None or f.isolated.share is None] == []
+    number = right.main.operators[0].inputs[1]
+    tensors = tuple(order(t) if i == number else t for i, t in enumerate(right.main.tensors))
+    wrong.write_bytes(between_floats(replace(right, subgraphs=(replace(right.main, tensors=tensors),))))
+    found = compare(files["float32"], wrong, a="numpy", b="numpy")
+    assert [f.operator for f in found.faults] == [0], told(found)
+
+
+def test_the_float_model_is_the_first(files: dict[str, Path]) -> None:
+    with pytest.raises(OptionError, match=r"compare the float model against it, by its name first"):
+        compare(files["int8"], files["float32"], a="numpy", b="numpy")
+    assert not compare(files["dynamic range"], files["float32"], a="numpy", b="numpy").agrees
 
 
 def order(tensor: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.steps import Stepped, oracle
-from tflite_transfer.diagnostics.gradients.wiring import Wiring
+from tflite_transfer.diagnostics.gradients.wiring import Wiring, wiring_of
 from tflite_transfer.diagnostics.training import Batch
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -64,9 +64,7 @@ class TrainSignature:
     @cached_property
     def wiring(self) -> Wiring:
         """Of the train signature's graph."""
-        signature, roles = self.file.signature("train"), self.file.roles
-        graph = self.file.model.subgraphs[signature.subgraph]
-        return Wiring(graph, signature.inputs[roles.labels], signature.outputs[roles.train.result])
+        return wiring_of(self.file)
 
     def first(self) -> dict[str, Array]:
         return {**self.unset, **self._oracle.variables}

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.graph import Subgraph
+from tflite_transfer.reference.tflite.one_file import OneFile
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class Wiring:
         names, taught = self.variables(self.loss) & self.assigned.keys(), self.after({self.labels})
         return tuple(n for n in dict.fromkeys(self.handles.values()) if n in names and self.assigned[n] in taught)
 
+    def counted(self, x: int) -> tuple[int, ...]:
+        """What variables end as that is made of the examples x, and of no labels: a batch norm's moving mean."""
+        seen = self.after({x}) - self.after({self.labels})
+        return tuple(i for i in self.assigned.values() if i in seen)
+
     @cached_property
     def gradients(self) -> Mapping[str, int]:
         """Of each variable that learns, the tensor that is its gradient, where there is one.
@@ -95,3 +101,10 @@ class Wiring:
         ends = {i for t in update for i in self.parents.get(t, ()) if i in taught} | ({value} & taught)
         shared = set.intersection(*map(self.behind, ends)) & taught if ends else set()
         return next((t for t in reversed(self.parents) if t in shared and tensors[t].shape == shape), None)
+
+
+def wiring_of(file: OneFile) -> Wiring:
+    """Of a training model's train signature."""
+    signature, roles = file.signature(file.roles.train.key), file.roles
+    graph = file.model.subgraphs[signature.subgraph]
+    return Wiring(graph, signature.inputs[roles.labels], signature.outputs[roles.train.result])
