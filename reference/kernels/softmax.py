@@ -14,6 +14,7 @@ from tflite_transfer.reference.kernels.exponential import exponential
 from tflite_transfer.reference.kernels.threads import Part, each
 from tflite_transfer.reference.kernels.vector import WIDTH, first, lanes, larger, load, minus, most, store, times
 from tflite_transfer.reference.ops import reduce
+from tflite_transfer.reference.ops.limit import within_limit
 
 Array = NDArray[Any]
 
@@ -36,7 +37,9 @@ def log_softmax(z: Array) -> Array:
 
 def _rows(compiled: Callable[..., None], z: Array, *more: np.float32) -> Array:
     """A copy of z, changed in place row by row."""
-    y, classes = np.array(z, order="C"), z.shape[-1]
+    classes = z.shape[-1]
+    within_limit((z.size // classes + 1, classes))  # the result, and a row to work in
+    y = np.array(z, order="C")
     numbers = y.reshape(-1)
 
     def work(rows: Part) -> None:
