@@ -62,15 +62,16 @@ def _add_dots(
     whole = hi - (hi - lo) % WIDTH
     features, last = w.size // classes, classes - 1
     p, q, r = rows[i], rows[i + 1], rows[i + 2]
+    d, e, g = coming[i], coming[i + 1], coming[i + 2]
     s, t, u, v = (
         c * features, min(c + 1, last) * features, min(c + 2, last) * features, min(c + 3, last) * features
     )  # fmt: skip
     ps = pt = pu = pv = qs = qt = qu = qv = rs = rt = ru = rv = zeros()
     for f in range(lo, whole, WIDTH):
         ahead = f >> halved
-        prefetch(x, coming[i] + ahead)
-        prefetch(x, coming[i + 1] + ahead)
-        prefetch(x, coming[i + 2] + ahead)
+        prefetch(x, d + ahead)
+        prefetch(x, e + ahead)
+        prefetch(x, g + ahead)
         xp, xq, xr = load(x, p + f), load(x, q + f), load(x, r + f)
         y = load(w, s + f)
         ps, qs, rs = multiply_add(xp, y, ps), multiply_add(xq, y, qs), multiply_add(xr, y, rs)
