@@ -78,3 +78,7 @@ def cores() -> int:
 @cache
 def _pool(workers: int, name: str = "kernels") -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, name)
+
+
+if hasattr(os, "register_at_fork"):  # a child has the pools, and none of their threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -6,6 +6,8 @@ lie within a bound of the definition's. From that gradient on no sum is left, an
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -191,6 +193,24 @@ def test_without_threads_to_be_had_a_step_is_not_shared(monkeypatch: pytest.Monk
     assert left == []
     np.testing.assert_array_equal(found[0], alone[0])
     np.testing.assert_array_equal(found[1].wt, alone[1].wt)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    done: Any = multiprocessing.get_context("fork").Value("i", 0)
+
+    def both() -> bool:
+        return threads.together([lambda: None] * 2)
+
+    def child() -> None:
+        done.value = both()
+
+    assert both()
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(30)
+    process.kill()
+    assert done.value == 1
 
 
 def test_two_trainings_at_a_time_take_turns_with_the_threads() -> None:
