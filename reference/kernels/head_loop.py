@@ -1,7 +1,8 @@
 """The loop of training steps: logits, softmax, gradient and optimizer, compiled into one.
 
 A step reads its examples twice, for the logits and for the gradient, both times slice by slice over the features. The
-gradient of four classes of a slice is used up at once, so that it never exists as a whole. Threads share the slices
+gradient of four classes of a slice is used up at once, so that it never exists as a whole; by SGD while it is in
+registers. Threads share the slices
 between them, and meet once a step: when each has its part of the logits. Errors and biases are each thread's own.
 
 NumPy's BLAS needs as long or longer for the two matrix products alone, but for many classes *and* examples (us a step
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from tflite_transfer.reference.kernels.compile import REORDER, kernel, part
 from tflite_transfer.reference.kernels.gate import LINE, meet
 from tflite_transfer.reference.kernels.head_errors import NOTHING, errors
-from tflite_transfer.reference.kernels.head_products import PACKED, STEP, TILE, add_logits, gradient, pack
+from tflite_transfer.reference.kernels.head_products import PACKED, STEP, TILE, Descent, add_logits, gradient, pack
 from tflite_transfer.reference.kernels.head_room import Head, Room, Share
 from tflite_transfer.reference.kernels.optimizers import adam, bias_corrections, sgd
 
@@ -137,30 +138,44 @@ def _update_weights(
         rest = lo if classes > PACKED else hi - (hi - lo) % STEP
         pack(x, rows, examples, rest, hi, room.panel)
         for c in range(0, classes, TILE):
-            first = c * rows.size
-            if held:
-                gradient(x, rows, examples, ONE, room.late, room.d, first, lo, rest, g, ZERO)
+            first, count, done = c * rows.size, min(TILE, classes - c), ZERO
+            if l2 != 0:
+                for n in range(count):
+                    squares[lo // width] += _squares(head.wt[(c + n) * features + lo : (c + n) * features + hi])
+            if len(rule) == 1:
+                descent = Descent(head.wt, count, c * features, features, rule[0], np.float32(2) * l2)
+                done = rest - lo
             else:
-                gradient(x, rows, examples, ONE, None, room.d, first, lo, rest, g, ZERO)
-            gradient(room.packed, room.places, examples, examples, None, room.d, first, ZERO, hi - rest, g, rest - lo)
-            for n in range(min(TILE, classes - c)):
-                at = (c + n) * features + lo
-                to = at + hi - lo
-                w, g_w = head.wt[at:to], g[n * width : n * width + hi - lo]
+                descent = None
+            if held:
+                gradient(x, rows, examples, ONE, room.late, room.d, first, lo, rest, g, ZERO, descent)
+            else:
+                gradient(x, rows, examples, ONE, None, room.d, first, lo, rest, g, ZERO, descent)
+            to = rest - lo
+            gradient(room.packed, room.places, examples, examples, None, room.d, first, ZERO, hi - rest, g, to, None)
+            for n in range(count):
+                at, end = (c + n) * features + lo + done, (c + n) * features + hi
+                w, g_w = head.wt[at:end], g[n * width + done : n * width + hi - lo]
                 if l2 != 0:
-                    squares[lo // width] += _add_decay(w, l2, g_w)
+                    _add_decay(w, l2, g_w)
                 if len(rule) == 1:
                     sgd(w, g_w, rule)
                 else:
-                    adam(w, g_w, slots.mean.wt[at:to], slots.square.wt[at:to], rule, corrections)
+                    adam(w, g_w, slots.mean.wt[at:end], slots.square.wt[at:end], rule, corrections)
 
 
 @part(fastmath=REORDER)
-def _add_decay(w: Array, l2: np.float32, g: Array) -> np.float32:
-    """``g += 2 l2 w``. -> sum of the squares of w."""
+def _squares(w: Array) -> np.float32:
+    """The sum of the squares."""
     squares = np.float32(0)
+    for f in range(w.size):
+        squares += w[f] * w[f]
+    return squares
+
+
+@part(fastmath=REORDER)
+def _add_decay(w: Array, l2: np.float32, g: Array) -> None:
+    """``g += 2 l2 w``."""
     twice_l2 = np.float32(2) * l2
     for f in range(w.size):
         g[f] += twice_l2 * w[f]
-        squares += w[f] * w[f]
-    return squares
