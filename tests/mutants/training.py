@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant(LOOP, "apart = size", "apart = ZERO", STEPS, "threads_change"),
     Mutant("reference/kernels/head.py", "head.bs.copy() if own", "head.bs if own", STEPS, "threads_change"),
     Mutant(LOOP, "twice_l2 = np.float32(2) * l2", "twice_l2 = l2", STEPS, "a_step_is"),
-    Mutant(PRODUCTS, "elif n < descent.classes:", "else:", STEPS, "a_step_is"),
+    Mutant(PRODUCTS, "descent.begin + n * descent.apart + f", "descent.begin + f", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "multiply_add(lanes(descent.twice_l2), w, g)", "multiply_add(lanes(descent.rate), w, g)", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "load(x, at + WIDTH)", "load(x, at)", STEPS, "a_step_is"),
     Mutant(PRODUCTS, "c * rows.size + TILE * i", "c * rows.size + ROWS * i", STEPS, "a_step_is"),
