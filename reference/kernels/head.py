@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -63,7 +62,7 @@ def train_steps(
     starts = np.empty((len(rows), -(-examples // ROWS) * ROWS), np.int64)
     starts[:, :examples], starts[:, examples:] = rows, rows[:, -1:]
     starts *= features
-    numbers = tuple(np.float32(number) for number in astuple(rule))
+    numbers = tuple(np.float32(number) for number in vars(rule).values())  # astuple, which copies each, takes 30 us
     decay, mean_of = np.float32(l2 or 0), np.float32(divisor or examples)
     losses, squares = np.empty(len(rows), np.float32), np.zeros((len(rows), slices(features)))
 
