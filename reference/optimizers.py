@@ -49,6 +49,13 @@ class KerasAdam(AdamNumbers):
 
 
 @dataclass(frozen=True)
+class AdamW(KerasAdam):
+    """Keras' Adam with a decay of its own: Loshchilov and Hutter (https://arxiv.org/abs/1711.05101)."""
+
+    weight_decay: np.float32
+
+
+@dataclass(frozen=True)
 class Momentum:
     """Gradient descent with a velocity, in Keras' form: the rate is within it. ``v' = μ v - lr g``, ``w' = w + v'``."""
 
@@ -56,7 +63,7 @@ class Momentum:
     momentum: np.float32
 
 
-Rule = SGD | Momentum | Adam | KerasAdam
+Rule = SGD | Momentum | Adam | KerasAdam | AdamW
 
 
 class AdamState(NamedTuple):
@@ -125,3 +132,14 @@ def keras_adam(params: Tree, grads: Tree, state: AdamState, rule: KerasAdam) -> 
     square = {k: state.square[k] + rule.complement2 * (g * g - state.square[k]) for k, g in grads.items()}
     new = {k: w - rate * mean[k] / (np.sqrt(square[k]) + rule.epsilon) for k, w in params.items()}
     return new, AdamState(mean, square, np.float32(state.step + np.float32(1)))
+
+
+def adamw(params: Tree, grads: Tree, state: AdamState, rule: AdamW) -> tuple[dict[str, Array], AdamState]:
+    r"""One step of AdamW in Keras' form: w is first made smaller, then moved by ``keras_adam``.
+
+    .. math::
+        w' = w - \alpha \delta w - \alpha_{t'} \frac{m'}{\sqrt{v'} + \hat\epsilon}, \quad
+        \alpha_{t'} = \alpha \frac{\sqrt{1-\beta_2^{t'}}}{1-\beta_1^{t'}}
+    """
+    shrink = rule.learning_rate * rule.weight_decay
+    return keras_adam({k: w - w * shrink for k, w in params.items()}, grads, state, rule)

@@ -1,4 +1,4 @@
-"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, momentum, two forms of Adam."""
+"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, momentum, forms of Adam."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tflite_transfer.reference.matching import Anything, Bindings, Call, Matcher, Pattern, Scalar, op
-from tflite_transfer.reference.optimizers import SGD, Adam, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Rule
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 
@@ -17,7 +17,7 @@ def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameter
     Bindings of ``w0 g0 m0 v0 w1 ... t``, by the parameters' order, and of the rule's constants; or None. Those that are
     known already must be these tensors. A momentum's velocities are v.
     """
-    for rule in (_sgd, _adam, _momentum, _keras_adam):
+    for rule in (_sgd, _adam, _momentum, _keras_adam, _adamw):
         patterns = tuple(rule(parameters))
         if len(new) <= len(patterns):
             found = Matcher(graph).match(dict(zip(new, patterns, strict=False)), known)
@@ -30,7 +30,8 @@ def rule_of(found: Bindings) -> Rule:
     """The rule whose constants were found."""
     if "b1" in found:
         rule, eps = (Adam, "eps") if "eps" in found else (KerasAdam, "eps hat")
-        return rule(*(np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", eps)))
+        numbers = [np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", eps)]
+        return AdamW(*numbers, np.float32(found["decay"])) if "decay" in found else rule(*numbers)
     if "momentum" in found:
         return Momentum(np.float32(found["lr"]), np.float32(found["momentum"]))
     return SGD(np.float32(found["lr"]))
@@ -77,13 +78,24 @@ def _adam(n: int) -> Iterator[Pattern]:
 
 def _keras_adam(n: int) -> Iterator[Pattern]:
     """The same, as Keras writes it: the corrections are within the rate."""
+    return _keras_forms(n, [Anything(f"w{i}") for i in range(n)])
+
+
+def _adamw(n: int) -> Iterator[Pattern]:
+    """The same of parameters that were made smaller."""
+    shrink = op("MUL", Scalar("lr"), Scalar("decay"))
+    weights = [Anything(f"w{i}") for i in range(n)]
+    return _keras_forms(n, [op("SUB", w, op("MUL", w, shrink)) for w in weights])
+
+
+def _keras_forms(n: int, weights: Sequence[Pattern]) -> Iterator[Pattern]:
     step, (correction1, correction2) = _corrections()
     rate = op("DIV", op("MUL", Scalar("lr"), op("SQRT", correction2)), correction1)
     means = [_nearer(f"m{i}", Anything(f"g{i}"), "1 - b1") for i in range(n)]
     squares = [_nearer(f"v{i}", op("SQUARE", Anything(f"g{i}")), "1 - b2") for i in range(n)]
     for i in range(n):
         move = op("DIV", op("MUL", means[i], rate), op("ADD", op("SQRT", squares[i]), Scalar("eps hat")))
-        yield op("SUB", Anything(f"w{i}"), move)
+        yield op("SUB", weights[i], move)
     yield from (*means, *squares, step)
 
 

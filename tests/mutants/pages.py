@@ -40,6 +40,7 @@ MUTANTS = (
         NETWORKS,
         "formulas and keras",
     ),
+    Mutant("reference/optimizers.py", "w - w * shrink", "w + w * shrink", NETWORKS, "formulas and decay"),
     Mutant(
         f"{EXPLAIN}/batch.py",
         "left, epoch = left - len(rows), epoch + 1",

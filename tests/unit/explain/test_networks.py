@@ -21,7 +21,7 @@ from tflite_transfer.reference import optimizers
 
 RULES: Mapping[str, Optimizer] = {
     "sgd": SGD(0.03), "momentum": SGD(0.03, momentum=0.8), "keras adam": KerasAdam(0.01, epsilon=1e-3),
-    "adam": Adam(0.01, epsilon=1e-3),
+    "adam": Adam(0.01, epsilon=1e-3), "weight decay": KerasAdam(0.01, epsilon=1e-3, weight_decay=0.3),
 }  # fmt: skip
 # What is added to the loss: a factor for each of the weights that it is of.
 PENALTIES: Mapping[str, Mapping[str, float]] = {
@@ -84,6 +84,7 @@ def moved(name: str, w: np.ndarray, g: np.ndarray, slots: Mapping[str, np.ndarra
     m_hat, v_hat, epsilon = m / (1 - 0.9**5), v / (1 - 0.999**5), 1e-3
     if isinstance(rule, KerasAdam):
         epsilon /= np.sqrt(1 - 0.999**5)
+        w = w - 0.01 * rule.weight_decay * w
     return w - 0.01 * m_hat / (np.sqrt(v_hat) + epsilon)
 
 

@@ -17,7 +17,7 @@ from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.verdicts import FURTHER
 from tflite_transfer.reference.ops.table import TABLE
-from tflite_transfer.reference.optimizers import SGD, AdamNumbers, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, AdamNumbers, AdamW, KerasAdam, Momentum, Rule
 
 UNIT = 2.0**-24
 SUMS = 40.0  # seen: 25, for 128 terms in order after a large first one
@@ -85,8 +85,9 @@ def _of_adam(name: str, n: Mapping[str, Array], rule: AdamNumbers, w: Array, g: 
     size = float(rule.complement2) * g * g + float(rule.beta2) * v
     scale = np.sqrt(size / k2) + float(rule.epsilon) / (np.sqrt(k2) if keeps else 1.0)
     reach = float(rule.learning_rate) * m_terms / k1 / scale
+    decay = float(rule.learning_rate) * float(rule.weight_decay) if isinstance(rule, AdamW) else 0.0
     return {
-        f"{name}'": MOVE * UNIT * (np.abs(w) + reach * (2 + power1 / k1 + power2 / k2)),
+        f"{name}'": MOVE * UNIT * ((1 + decay) * np.abs(w) + reach * (2 + power1 / k1 + power2 / k2)),
         f"m_{name}'": MOVE * UNIT * m_terms + TINY,
         f"v_{name}'": SQUARE * UNIT * v_terms + TINY,
         f"m\u0302_{name}": MOVE * UNIT * m_terms / k1 * (1 + power1 / k1) + TINY,

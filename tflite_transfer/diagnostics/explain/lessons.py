@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tflite_transfer.diagnostics.explain.rule_lessons import RULES, G
 from tflite_transfer.diagnostics.explain.stage import Lesson, Reference
 from tflite_transfer.diagnostics.page.formula import (
     Math,
     call,
     fraction,
     group,
-    hat,
     new,
     of,
     power,
-    root,
     row,
     symbol,
     total,
@@ -28,9 +27,7 @@ DEEP = "https://www.deeplearningbook.org/contents"
 
 X, W, B, Z, P, Y, L, D = (symbol(letter) for letter in "xWbzpyLd")
 A, U, LOW, HIGH = (symbol(name) for name in ("a", "u", "lo", "hi"))
-ETA, LAMBDA, EPS, MU, THETA, R = (symbol(letter) for letter in "ηλεμθR")
-BETA1, BETA2 = symbol("β", "1"), symbol("β", "2")
-M, V, G, STEP = (symbol(letter) for letter in "mvgt")
+LAMBDA, THETA, R = (symbol(letter) for letter in "λθR")
 GW, GB = of(G, W), of(G, B)
 
 IMAGE = Lesson(
@@ -156,67 +153,6 @@ DECAYED = row(
     GW, "=", power(X, "T"), D, "+", "2", LAMBDA, W, ",", GB, "=", total("i", symbol("d", "i"))
 )  # fmt: skip
 
-SGD = Lesson(
-    "The step: gradient descent",
-    "Every number moves against its gradient, by the learning rate times it.",
-    (row(new(symbol("w")), "=", symbol("w"), "−", ETA, G),),
-    (
-        "For a small η, L(w − η g) ≈ L(w) − η |g|²: no direction of that length lowers the loss more.",
-        "There is no momentum and no state: two steps from the same place are the same.",
-    ),
-    Reference("Robbins and Monro, A Stochastic Approximation Method (1951)", "https://doi.org/10.1214/aoms/1177729586"),
-)
-
-MOMENTUM = Lesson(
-    "The step: gradient descent with momentum",
-    "Every number has a velocity; a gradient changes this, and this the number.",
-    (row(new(V), "=", MU, V, "−", ETA, G), row(new(symbol("w")), "=", symbol("w"), "+", new(V))),
-    (
-        "Under a gradient that stays g the velocity nears −η g / (1 − μ): with μ = 0.9 ten steps of the rate at once.",
-        "Gradients that change their sign cancel in it; so it crosses a narrow valley less, and follows it more.",
-    ),
-    Reference("Sutskever et al., On the importance of initialization and momentum (2013)", "https://proceedings.mlr.press/v28/sutskever13.html"),
-)  # fmt: skip
-
-_MEANS = (
-    row(new(M), "=", BETA1, M, "+", group("1", "−", BETA1), G),
-    row(new(V), "=", BETA2, V, "+", group("1", "−", BETA2), power(G, "2")),
-    row(
-        hat("m"), "=", fraction(new(M), row("1", "−", symbol("β", "1", STEP))), ",",
-        hat("v"), "=", fraction(new(V), row("1", "−", symbol("β", "2", STEP))),
-    ),
-)  # fmt: skip
-ADAM = Lesson(
-    "The step: Adam",
-    "Running means of the gradient and of its square; their ratio says how far to go, in learning rates.",
-    (
-        *_MEANS,
-        row(new(symbol("w")), "=", symbol("w"), "−", ETA, fraction(hat("m"), row(root(hat("v")), "+", EPS))),
-    ),
-    (
-        "Means that begin at 0 are too small: E[m'] = E[g] (1 − β₁ᵗ). So m' is divided by 1 − β₁ᵗ, and v' likewise.",
-        "At t = 1 this is η g / (|g| + ε): every number moves by η, whatever the size of its gradient.",
-    ),
-    Reference("Kingma and Ba, Adam (2014), algorithm 1", "https://arxiv.org/abs/1412.6980"),
-)
-
-KERAS_ADAM = Lesson(
-    "The step: Adam, as Keras has it",
-    "Running means of the gradient and of its square; their ratio says how far to go, in learning rates.",
-    (
-        *_MEANS,
-        row(
-            new(symbol("w")), "=", symbol("w"), "−", ETA,
-            fraction(hat("m"), row(root(hat("v")), "+", fraction(EPS, root(row("1", "−", symbol("β", "2", STEP)))))),
-        ),
-    ),
-    (
-        "Keras writes it as w − α m' / (√v' + ε) with α = η √(1 − β₂ᵗ) / (1 − β₁ᵗ): one number takes both biases away.",
-        "Divide both by √(1 − β₂ᵗ): it is Adam with a larger ε, at t = 1 and β₂ = 0.999 by 32 times.",
-    ),
-    Reference("Kingma and Ba, Adam (2014), before section 2.1", "https://arxiv.org/abs/1412.6980"),
-)  # fmt: skip
-
 AFTER = Lesson(
     "The same batch once more",
     "The loss after the step, beside what the gradient alone had promised.",
@@ -245,6 +181,5 @@ MEAN = Lesson(
 
 LESSONS: Mapping[str, Lesson] = {
     "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
-    "dlogits": DLOGITS, "gradients": GRADIENTS, "sgd": SGD, "momentum": MOMENTUM, "adam": ADAM,
-    "keras_adam": KERAS_ADAM, "after": AFTER, "batch": MEAN, "network": NETWORK,
+    "dlogits": DLOGITS, "gradients": GRADIENTS, **RULES, "after": AFTER, "batch": MEAN, "network": NETWORK,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, Momentum
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, AdamW, Momentum
 
 PARAMETERS = ("W", "b")
 Numbers = Mapping[str, Array]  # by letter
@@ -58,6 +58,8 @@ def _updated(head: Head, found: Numbers, before: Numbers) -> dict[str, Array]:
     state = AdamState(mean, square, np.float32(held["t"]))
     if isinstance(rule, Adam):
         new, then = optimizers.adam(params, grads, state, rule)
+    elif isinstance(rule, AdamW):
+        new, then = optimizers.adamw(params, grads, state, rule)
     else:
         new, then = optimizers.keras_adam(params, grads, state, rule)
     correction1, correction2 = optimizers.bias_corrections(rule, state.step)

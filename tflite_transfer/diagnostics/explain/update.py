@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, M, P, V, W, Z
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, P, W, Z
 from tflite_transfer.diagnostics.explain.lessons import B as BIAS
 from tflite_transfer.diagnostics.explain.numbers import PARAMETERS
+from tflite_transfer.diagnostics.explain.rule_lessons import DELTA, ETA, MU, M, V
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
 from tflite_transfer.diagnostics.explain.step import LETTERS, Step, told_stage
 from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import Adam, AdamNumbers, Momentum
+from tflite_transfer.reference.optimizers import Adam, AdamNumbers, AdamW, Momentum
 
-ETA, T = symbol("η"), symbol("t")
+T = symbol("t")
 
 
 def sgd_stage(s: Step) -> Stage:
@@ -49,7 +52,7 @@ def momentum_stage(s: Step) -> Stage:
         Symbol(V, "its velocity", "the same"),
         Symbol(G, "its gradient", "the same"),
         Symbol(ETA, "the learning rate", short(rule.learning_rate)),
-        Symbol(symbol("μ"), "what is kept of a velocity", short(rule.momentum)),
+        Symbol(MU, "what is kept of a velocity", short(rule.momentum)),
     )
     values = [_one_weight(s)]
     for letter in LETTERS.values():
@@ -64,10 +67,10 @@ def adam_stage(s: Step) -> Stage:
     """Both means, without their bias, and the move."""
     rule = s.head.rule
     assert isinstance(rule, AdamNumbers)
-    lesson, function = ("adam", optimizers.adam) if isinstance(rule, Adam) else ("keras_adam", optimizers.keras_adam)
+    lesson, functions = _form(rule)
     t = float(s.found["t'"])
     c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
-    symbols = (
+    symbols = [
         Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
         Symbol(M, "running mean of its gradient", "the same"),
         Symbol(V, "running mean of the gradient's square", "the same"),
@@ -76,7 +79,9 @@ def adam_stage(s: Step) -> Stage:
         Symbol(symbol("β", "1"), f"1 − β₁ᵗ is {short(c1)}", short(rule.beta1)),
         Symbol(symbol("β", "2"), f"1 − β₂ᵗ is {short(c2)}", short(rule.beta2)),
         Symbol(symbol("ε"), "keeps the quotient finite", short(rule.epsilon)),
-    )
+    ]
+    if isinstance(rule, AdamW):
+        symbols.append(Symbol(DELTA, "the decay: η δ of w goes", short(rule.weight_decay)))
     told = ((M, "mean of gradients"), (V, "mean of squares"))
     hats = (("m", "the mean without its bias"), ("v", "the square's mean without its bias"))
     values = [_one_weight(s)]
@@ -91,8 +96,18 @@ def adam_stage(s: Step) -> Stage:
         *(new(of(k, n)) for k in (M, V) for n in (W, BIAS)),
         *(of(hat(k), n) for k in "mv" for n in (W, BIAS)),
     ]
-    functions = (optimizers.bias_corrections, function)
-    return told_stage("adam", symbols, tuple(values), functions, s.checks(*letters), _others(s), LESSONS[lesson])
+    functions = (optimizers.bias_corrections, *functions)
+    checks = s.checks(*letters)
+    return told_stage("adam", tuple(symbols), tuple(values), functions, checks, _others(s), LESSONS[lesson])
+
+
+def _form(rule: AdamNumbers) -> tuple[str, tuple[Callable[..., object], ...]]:
+    """The lesson of this form of Adam, and its definition."""
+    if isinstance(rule, Adam):
+        return "adam", (optimizers.adam,)
+    if isinstance(rule, AdamW):
+        return "adamw", (optimizers.adamw, optimizers.keras_adam)
+    return "keras_adam", (optimizers.keras_adam,)
 
 
 def _move(s: Step, name: str) -> Value:
