@@ -63,7 +63,11 @@ class Momentum:
     momentum: np.float32
 
 
-Rule = SGD | Momentum | Adam | KerasAdam | AdamW
+class Nesterov(Momentum):
+    """Nesterov's momentum, in Keras' form: w is where the velocity will have led. ``w' = w + μ v' - lr g``."""
+
+
+Rule = SGD | Momentum | Nesterov | Adam | KerasAdam | AdamW
 
 
 class AdamState(NamedTuple):
@@ -83,6 +87,15 @@ def momentum(params: Tree, grads: Tree, velocity: Tree, rule: Momentum) -> tuple
     """``v' = μ v - lr g``, ``w' = w + v'`` for each parameter w; new parameters, new velocities."""
     then = {k: rule.momentum * velocity[k] - rule.learning_rate * g for k, g in grads.items()}
     return {k: w + then[k] for k, w in params.items()}, then
+
+
+def nesterov(params: Tree, grads: Tree, velocity: Tree, rule: Nesterov) -> tuple[dict[str, Array], dict[str, Array]]:
+    """``v' = μ v - lr g``, ``w' = w + μ v' - lr g`` for each parameter w; new parameters, new velocities.
+
+    Section 3.5 of https://arxiv.org/abs/1212.0901: the gradient is one at ``u + μ v``, and w is that place, not u.
+    """
+    _, then = momentum(params, grads, velocity, rule)
+    return {k: w + (rule.momentum * then[k] - rule.learning_rate * grads[k]) for k, w in params.items()}, then
 
 
 def bias_corrections(rule: AdamNumbers, step: np.float32) -> tuple[np.float32, np.float32]:

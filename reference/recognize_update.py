@@ -1,4 +1,4 @@
-"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, momentum, forms of Adam."""
+"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, its momenta, forms of Adam."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tflite_transfer.reference.matching import Anything, Bindings, Call, Matcher, Pattern, Scalar, op
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Nesterov, Rule
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 
@@ -15,9 +15,10 @@ def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameter
     """How so many new parameters, and where they are given new m, v and step too, come of the old ones.
 
     Bindings of ``w0 g0 m0 v0 w1 ... t``, by the parameters' order, and of the rule's constants; or None. Those that are
-    known already must be these tensors. A momentum's velocities are v.
+    known already must be these tensors. A momentum's velocities are v; where only new parameters are
+    given, m and v can be any tensors.
     """
-    for rule in (_sgd, _adam, _momentum, _keras_adam, _adamw):
+    for rule in (_sgd, _adam, _nesterov, _momentum, _keras_adam, _adamw):
         patterns = tuple(rule(parameters))
         if len(new) <= len(patterns):
             found = Matcher(graph).match(dict(zip(new, patterns, strict=False)), known)
@@ -32,8 +33,9 @@ def rule_of(found: Bindings) -> Rule:
         rule, eps = (Adam, "eps") if "eps" in found else (KerasAdam, "eps hat")
         numbers = [np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", eps)]
         return AdamW(*numbers, np.float32(found["decay"])) if "decay" in found else rule(*numbers)
-    if "momentum" in found:
-        return Momentum(np.float32(found["lr"]), np.float32(found["momentum"]))
+    for name, velocity in (("momentum", Momentum), ("nesterov", Nesterov)):
+        if name in found:
+            return velocity(np.float32(found["lr"]), np.float32(found[name]))
     return SGD(np.float32(found["lr"]))
 
 
@@ -48,9 +50,20 @@ def _move(i: int) -> Call:
 
 def _momentum(n: int) -> Iterator[Pattern]:
     """New parameters, new velocities."""
-    v = [op("SUB", op("MUL", Anything(f"v{i}"), Scalar("momentum")), _move(i)) for i in range(n)]
+    v = [_velocity(i, Anything(f"v{i}"), "momentum") for i in range(n)]
     yield from (op("ADD", Anything(f"w{i}"), v[i]) for i in range(n))
     yield from v
+
+
+def _nesterov(n: int) -> Iterator[Pattern]:
+    """The same, where the parameters take the velocity's next change too."""
+    v = [_velocity(i, Anything(f"v{i}"), "nesterov") for i in range(n)]
+    yield from (op("ADD", Anything(f"w{i}"), _velocity(i, v[i], "nesterov")) for i in range(n))
+    yield from v
+
+
+def _velocity(i: int, before: Pattern, kept: str) -> Call:
+    return op("SUB", op("MUL", before, Scalar(kept)), _move(i))
 
 
 def _corrections() -> tuple[Call, list[Call]]:

@@ -40,6 +40,16 @@ MUTANTS = (
         NETWORKS,
         "formulas and keras",
     ),
+    Mutant(
+        f"{EXPLAIN}/find_head.py",
+        'k[0] in "mv" and k[1:]',
+        'k[0] in "m" and k[1:]',
+        "tests/unit/explain/test_network_forms.py",
+        "why_another",
+    ),
+    Mutant(
+        "reference/optimizers.py", "rule.momentum * then[k] - rule", "then[k] - rule", NETWORKS, "formulas and nesterov"
+    ),
     Mutant("reference/optimizers.py", "w - w * shrink", "w + w * shrink", NETWORKS, "formulas and decay"),
     Mutant(
         f"{EXPLAIN}/batch.py",

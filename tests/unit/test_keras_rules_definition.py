@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.test_optimizer_definition import SHAPES, gradients, random_tree, zeros
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import AdamState, AdamW, KerasAdam, Momentum, Tree
+from tflite_transfer.reference.optimizers import AdamState, AdamW, KerasAdam, Momentum, Nesterov, Tree
 
 pytestmark = pytest.mark.tensorflow
 
@@ -20,6 +20,10 @@ CASES: Mapping[str, tuple[Any, Callable[[], tuple[Any, ...]], Callable[..., tupl
     "momentum": (
         Momentum(*map(np.float32, (0.02, 0.8))), lambda: (zeros(),), optimizers.momentum,
         ("SGD", {"learning_rate": 0.02, "momentum": 0.8}),
+    ),
+    "nesterov": (
+        Nesterov(*map(np.float32, (0.02, 0.8))), lambda: (zeros(),), optimizers.nesterov,
+        ("SGD", {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True}),
     ),
     "keras_adam": (
         KerasAdam(*map(np.float32, (0.02, *BETAS, 1e-3))), lambda: (moments(),), optimizers.keras_adam,

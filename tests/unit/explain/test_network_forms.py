@@ -10,9 +10,10 @@ import pytest
 from tests.small_networks import cnn, head
 from tests.unit.explain.test_walk import renamed, started, values
 from tflite_transfer.converter.convert import convert
+from tflite_transfer.converter.expressions import Expression
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.options import ConversionOptions
-from tflite_transfer.converter.training.optimizers import RMSprop
+from tflite_transfer.converter.training.optimizers import SGD, RMSprop, Tree
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
@@ -79,8 +80,18 @@ def test_a_file_whose_variables_litert_cannot_set(whole: Path, tmp_path: Path) -
     assert told.agrees
 
 
+class Hasty(SGD):
+    """Momentum by the velocity to come: as momentum has it, but for which velocity that is."""
+
+    def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:
+        v = {p: slots[f"velocity_{p}"] * 0.5 - grads[p] * rate for p in weights}
+        new = {p: w + (v[p] * self.momentum - grads[p] * rate) for p, w in weights.items()}
+        return new, {f"velocity_{p}": v[p] for p in weights}
+
+
 OTHERS: Mapping[str, tuple[TrainingOptions, str]] = {
     "rmsprop": (TrainingOptions(optimizer=RMSprop()), "by another rule than SGD, momentum and Adam"),
+    "hasty": (TrainingOptions(optimizer=Hasty(momentum=0.9)), "by another rule than SGD, momentum and Adam"),
     "no bias": (
         TrainingOptions(biases=False),
         "not the softmax cross-entropy of a dense layer whose weights and bias train",

@@ -20,7 +20,8 @@ from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
 
 RULES: Mapping[str, Optimizer] = {
-    "sgd": SGD(0.03), "momentum": SGD(0.03, momentum=0.8), "keras adam": KerasAdam(0.01, epsilon=1e-3),
+    "sgd": SGD(0.03), "momentum": SGD(0.03, momentum=0.8), "nesterov": SGD(0.03, momentum=0.5, nesterov=True),
+    "keras adam": KerasAdam(0.01, epsilon=1e-3),
     "adam": Adam(0.01, epsilon=1e-3), "weight decay": KerasAdam(0.01, epsilon=1e-3, weight_decay=0.3),
 }  # fmt: skip
 # What is added to the loss: a factor for each of the weights that it is of.
@@ -78,7 +79,8 @@ def by_hand(start, penalties: Mapping[str, float], rule: Optimizer) -> dict[str,
 def moved(name: str, w: np.ndarray, g: np.ndarray, slots: Mapping[str, np.ndarray], rule: Optimizer) -> np.ndarray:
     """A parameter after the step, the fifth of an Adam."""
     if isinstance(rule, SGD):
-        return w + (rule.momentum * slots[f"velocity_{name}"].astype(float) if rule.momentum else 0) - 0.03 * g
+        v = (rule.momentum * slots[f"velocity_{name}"].astype(float) if rule.momentum else 0) - 0.03 * g
+        return w + (rule.momentum * v - 0.03 * g if rule.nesterov else v)
     m = 0.9 * slots[f"m_{name}"].astype(float) + 0.1 * g
     v = 0.999 * slots[f"v_{name}"].astype(float) + 0.001 * g**2
     m_hat, v_hat, epsilon = m / (1 - 0.9**5), v / (1 - 0.999**5), 1e-3

@@ -17,7 +17,7 @@ from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.rules import allowed
 from tflite_transfer.diagnostics.verdicts import FURTHER
 from tflite_transfer.reference.ops.table import TABLE
-from tflite_transfer.reference.optimizers import SGD, AdamNumbers, AdamW, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, AdamNumbers, AdamW, KerasAdam, Momentum, Nesterov, Rule
 
 UNIT = 2.0**-24
 SUMS = 40.0  # seen: 25, for 128 terms in order after a large first one
@@ -69,8 +69,9 @@ def of_update(name: str, n: Mapping[str, Array], rule: Rule) -> dict[str, Array]
         terms = float(rule.learning_rate) * np.abs(g)
         if isinstance(rule, SGD):
             return {f"{name}'": MOVE * UNIT * (np.abs(w) + terms)}
-        terms += float(rule.momentum) * np.abs(n[f"v_{name}"].astype(np.float64))
-        return {f"{name}'": MOVE * UNIT * (np.abs(w) + terms), f"v_{name}'": MOVE * UNIT * terms + TINY}
+        velocity = terms + float(rule.momentum) * np.abs(n[f"v_{name}"].astype(np.float64))
+        moved = terms + float(rule.momentum) * velocity if isinstance(rule, Nesterov) else velocity
+        return {f"{name}'": MOVE * UNIT * (np.abs(w) + moved), f"v_{name}'": MOVE * UNIT * velocity + TINY}
     return _of_adam(name, n, rule, w, g)
 
 

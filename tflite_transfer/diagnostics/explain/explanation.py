@@ -25,15 +25,15 @@ from tflite_transfer.diagnostics.explain.walk import stages
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Rule
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Nesterov, Rule
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import MissingExtraError
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
 NAMES: Mapping[type[Rule], str] = {
-    SGD: "SGD", Momentum: "SGD with momentum", Adam: "Adam", KerasAdam: "Adam in Keras' form",
-    AdamW: "AdamW",
+    SGD: "SGD", Momentum: "SGD with momentum", Nesterov: "SGD with Nesterov's momentum",
+    Adam: "Adam", KerasAdam: "Adam in Keras' form", AdamW: "AdamW",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -45,8 +45,9 @@ def _of_bundle(model: Trainable) -> Head:
     w, b = given.index(last.ws), given.index(last.bs)
     l2 = _l2(last, step, grads[w], grads[b]) if known is None else known.l2
     moved = {"w0": w, "w1": b, "g0": n + w, "g1": n + b}
-    rule = _rule(update, [update.outputs[w], update.outputs[b]], {k: update.inputs[i] for k, i in moved.items()})
     state = (*update.inputs[:n], *update.inputs[2 * n :])
+    given_as = {k: update.inputs[i] for k, i in moved.items()}
+    rule = _rule(update, [update.outputs[w], update.outputs[b]], given_as, set(state))
     places = _update(update, rule, dict(zip(state, update.outputs, strict=True)))
     names = dict(zip(state, (*model.parameters, *model.slots), strict=True))
     return Head(
@@ -78,7 +79,7 @@ def _of_one_file(model: OneFile, slots: Tree) -> Head:
         raise UnknownFormError(NO_LOSS)
     graph = _with_rates(graph, {t: slots[n] for n, t in read.items() if n not in wiring.assigned and n in slots})
     new = {read[n]: t for n, t in wiring.assigned.items() if n in read}
-    rule = _rule(graph, [new[last.ws], new[last.bs]], {"w0": last.ws, "w1": last.bs})
+    rule = _rule(graph, [new[last.ws], new[last.bs]], {"w0": last.ws, "w1": last.bs}, set(new))
     places, source = _update(graph, rule, new), Source(model.content, model.model, train.key)
     step = _step(graph, last, wiring.loss, rule["g0"], rule["g1"])
     return Head(
@@ -104,9 +105,10 @@ def _l2(last: LastLayer, graph: Subgraph, grad_ws: int, grad_bs: int) -> float |
     return found or None
 
 
-def _rule(graph: Subgraph, new: list[int], known: Mapping[str, int]) -> Bindings:
+def _rule(graph: Subgraph, new: list[int], known: Mapping[str, int], state: Set[int]) -> Bindings:
+    """Its m and v must be ``state``: a rule that makes others of them first is another."""
     found = match_update(graph, new, known, 2)
-    if found is None:
+    if found is None or not state.issuperset(found[k] for k in found if k[0] in "mv" and k[1:].isdigit()):
         raise UnknownFormError("its last layer moves by another rule than SGD, momentum and Adam")
     return found
 

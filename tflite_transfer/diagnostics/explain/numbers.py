@@ -10,7 +10,7 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, AdamW, Momentum
+from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, AdamW, Momentum, Nesterov
 
 PARAMETERS = ("W", "b")
 Numbers = Mapping[str, Array]  # by letter
@@ -53,7 +53,8 @@ def _updated(head: Head, found: Numbers, before: Numbers) -> dict[str, Array]:
         return {f"{k}'": v for k, v in optimizers.sgd(params, grads, rule).items()}
     mean, square = ({k: held[f"{letter}_{k}"] for k in PARAMETERS if f"{letter}_{k}" in held} for letter in "mv")
     if isinstance(rule, Momentum):
-        new, velocity = optimizers.momentum(params, grads, square, rule)
+        move = optimizers.nesterov if isinstance(rule, Nesterov) else optimizers.momentum
+        new, velocity = move(params, grads, square, rule)
         return {**held, **{f"{k}'": v for k, v in new.items()}, **{f"v_{k}'": v for k, v in velocity.items()}}
     state = AdamState(mean, square, np.float32(held["t"]))
     if isinstance(rule, Adam):

@@ -36,6 +36,17 @@ MOMENTUM = Lesson(
     Reference("Sutskever et al., On the importance of initialization and momentum (2013)", "https://proceedings.mlr.press/v28/sutskever13.html"),
 )  # fmt: skip
 
+NESTEROV = Lesson(
+    "The step: gradient descent with Nesterov's momentum",
+    "Every number has a velocity, and stands where this will have led: so its gradient is one of the place to come.",
+    (row(new(V), "=", MU, V, "−", ETA, G), row(new(symbol("w")), "=", symbol("w"), "+", MU, new(V), "−", ETA, G)),
+    (
+        "Nesterov: v' = μ v − η g(u + μ v) and u' = u + v'. What is kept here is not u but w = u + μ v.",
+        "So w' = u' + μ v' = w − μ v + v' + μ v', and v' − μ v is −η g: that is the second line.",
+    ),
+    Reference("Bengio et al., Advances in Optimizing Recurrent Networks (2012), section 3.5", "https://arxiv.org/abs/1212.0901"),
+)  # fmt: skip
+
 _MEANS = (
     row(new(M), "=", BETA1, M, "+", group("1", "−", BETA1), G),
     row(new(V), "=", BETA2, V, "+", group("1", "−", BETA2), power(G, "2")),
@@ -90,5 +101,5 @@ ADAMW = Lesson(
 )  # fmt: skip
 
 RULES: Mapping[str, Lesson] = {
-    "sgd": SGD, "momentum": MOMENTUM, "adam": ADAM, "keras_adam": KERAS_ADAM, "adamw": ADAMW,
+    "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "keras_adam": KERAS_ADAM, "adamw": ADAMW,
 }  # fmt: skip

@@ -16,7 +16,7 @@ from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import Adam, AdamNumbers, AdamW, Momentum
+from tflite_transfer.reference.optimizers import Adam, AdamNumbers, AdamW, Momentum, Nesterov
 
 T = symbol("t")
 
@@ -44,7 +44,7 @@ def _others(s: Step) -> str:
 
 
 def momentum_stage(s: Step) -> Stage:
-    """Gradient descent with a velocity."""
+    """Gradient descent with a velocity, Nesterov's too."""
     rule = s.head.rule
     assert isinstance(rule, Momentum)
     symbols = (
@@ -59,8 +59,10 @@ def momentum_stage(s: Step) -> Stage:
         values += [s.whole(of(V, letter), "velocities before"), s.whole(new(of(V, letter)), "and after")]
         values.append(s.whole(new(letter), "after the step"))
     checks = s.checks(new(W), new(BIAS), new(of(V, W)), new(of(V, BIAS)))
-    functions = (optimizers.momentum,)
-    return told_stage("sgd", symbols, tuple(values), functions, checks, _others(s), LESSONS["momentum"])
+    lesson, functions = "momentum", [optimizers.momentum]
+    if isinstance(rule, Nesterov):
+        lesson, functions = "nesterov", [optimizers.nesterov, optimizers.momentum]
+    return told_stage("sgd", symbols, tuple(values), tuple(functions), checks, _others(s), LESSONS[lesson])
 
 
 def adam_stage(s: Step) -> Stage:
