@@ -67,7 +67,24 @@ class Nesterov(Momentum):
     """Nesterov's momentum, in Keras' form: w is where the velocity will have led. ``w' = w + μ v' - lr g``."""
 
 
-Rule = SGD | Momentum | Nesterov | Adam | KerasAdam | AdamW
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop in Keras' form: epsilon within the root. ``complement`` is ``1 - rho``, see ``AdamNumbers``."""
+
+    learning_rate: np.float32
+    rho: np.float32
+    complement: np.float32
+    epsilon: np.float32
+
+
+@dataclass(frozen=True)
+class RMSpropMomentum(RMSprop):
+    """RMSprop whose moves are summed."""
+
+    momentum: np.float32
+
+
+Rule = SGD | Momentum | Nesterov | Adam | KerasAdam | AdamW | RMSprop | RMSpropMomentum
 
 
 class AdamState(NamedTuple):
@@ -156,3 +173,32 @@ def adamw(params: Tree, grads: Tree, state: AdamState, rule: AdamW) -> tuple[dic
     """
     shrink = rule.learning_rate * rule.weight_decay
     return keras_adam({k: w - w * shrink for k, w in params.items()}, grads, state, rule)
+
+
+def rmsprop_moves(grads: Tree, square: Tree, rule: RMSprop) -> tuple[dict[str, Array], dict[str, Array]]:
+    """``lr g / √(v' + ε)`` of ``v' = ρ v + (1 - ρ) g²``, and v'."""
+    then = {k: rule.rho * square[k] + rule.complement * (g * g) for k, g in grads.items()}
+    return {k: rule.learning_rate * g / np.sqrt(then[k] + rule.epsilon) for k, g in grads.items()}, then
+
+
+def rmsprop(params: Tree, grads: Tree, square: Tree, rule: RMSprop) -> tuple[dict[str, Array], dict[str, Array]]:
+    r"""One step of RMSprop; new parameters, new running means of the gradient's square.
+
+    .. math::
+        v' = \rho v + (1-\rho) g^2, \quad w' = w - \alpha \frac{g}{\sqrt{v' + \epsilon}}
+    """
+    moves, then = rmsprop_moves(grads, square, rule)
+    return {k: w - moves[k] for k, w in params.items()}, then
+
+
+def rmsprop_momentum(
+    params: Tree, grads: Tree, summed: Tree, square: Tree, rule: RMSpropMomentum
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    r"""One step of RMSprop with momentum; new parameters, new sums of moves, new means of the gradient's square.
+
+    .. math::
+        m' = \mu m + \alpha \frac{g}{\sqrt{v' + \epsilon}}, \quad w' = w - m'
+    """
+    moves, then = rmsprop_moves(grads, square, rule)
+    moves = {k: rule.momentum * summed[k] + moves[k] for k in moves}
+    return {k: w - moves[k] for k, w in params.items()}, moves, then

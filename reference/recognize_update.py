@@ -1,13 +1,23 @@
-"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, its momenta, forms of Adam."""
+"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, its momenta, Adam, RMSprop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from tflite_transfer.reference.matching import Anything, Bindings, Call, Matcher, Pattern, Scalar, op
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Nesterov, Rule
+from tflite_transfer.reference.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    KerasAdam,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    RMSpropMomentum,
+    Rule,
+)
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 
@@ -15,10 +25,10 @@ def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameter
     """How so many new parameters, and where they are given new m, v and step too, come of the old ones.
 
     Bindings of ``w0 g0 m0 v0 w1 ... t``, by the parameters' order, and of the rule's constants; or None. Those that are
-    known already must be these tensors. A momentum's velocities are v; where only new parameters are
-    given, m and v can be any tensors.
+    known already must be these tensors. A momentum's velocities are v, RMSprop's sums of moves m; where only
+    new parameters are given, m and v can be any tensors.
     """
-    for rule in (_sgd, _adam, _nesterov, _momentum, _keras_adam, _adamw):
+    for rule in (_sgd, _adam, _nesterov, _momentum, _keras_adam, _adamw, _rmsprop, _rmsprop_momentum):
         patterns = tuple(rule(parameters))
         if len(new) <= len(patterns):
             found = Matcher(graph).match(dict(zip(new, patterns, strict=False)), known)
@@ -27,16 +37,19 @@ def match_update(graph: Subgraph, new: Sequence[int], known: Bindings, parameter
     return None
 
 
+_MEANS = ("lr", "b1", "b2", "1 - b1", "1 - b2")
+_SQUARES = ("lr", "rho", "1 - rho", "eps in root")
+_CONSTANTS: Mapping[type[Rule], tuple[str, ...]] = {  # those of a rule that has more before those of one with less
+    AdamW: (*_MEANS, "eps hat", "decay"), KerasAdam: (*_MEANS, "eps hat"), Adam: (*_MEANS, "eps"),
+    RMSpropMomentum: (*_SQUARES, "kept"), RMSprop: _SQUARES,
+    Nesterov: ("lr", "nesterov"), Momentum: ("lr", "momentum"), SGD: ("lr",),
+}  # fmt: skip
+
+
 def rule_of(found: Bindings) -> Rule:
     """The rule whose constants were found."""
-    if "b1" in found:
-        rule, eps = (Adam, "eps") if "eps" in found else (KerasAdam, "eps hat")
-        numbers = [np.float32(found[k]) for k in ("lr", "b1", "b2", "1 - b1", "1 - b2", eps)]
-        return AdamW(*numbers, np.float32(found["decay"])) if "decay" in found else rule(*numbers)
-    for name, velocity in (("momentum", Momentum), ("nesterov", Nesterov)):
-        if name in found:
-            return velocity(np.float32(found["lr"]), np.float32(found[name]))
-    return SGD(np.float32(found["lr"]))
+    rule, names = next((rule, names) for rule, names in _CONSTANTS.items() if all(k in found for k in names))
+    return rule(*(np.float32(found[k]) for k in names))
 
 
 def _sgd(n: int) -> Iterator[Pattern]:
@@ -114,3 +127,26 @@ def _keras_forms(n: int, weights: Sequence[Pattern]) -> Iterator[Pattern]:
 
 def _nearer(mean: str, fresh: Pattern, share: str) -> Call:
     return op("ADD", Anything(mean), op("MUL", op("SUB", fresh, Anything(mean)), Scalar(share)))
+
+
+def _rmsprop(n: int) -> Iterator[Pattern]:
+    """New parameters, new v."""
+    squares, moves = _rmsprop_moves(n)
+    yield from (op("SUB", Anything(f"w{i}"), moves[i]) for i in range(n))
+    yield from squares
+
+
+def _rmsprop_momentum(n: int) -> Iterator[Pattern]:
+    """New parameters, new v, new m."""
+    squares, moves = _rmsprop_moves(n)
+    means = [op("ADD", op("MUL", Anything(f"m{i}"), Scalar("kept")), moves[i]) for i in range(n)]
+    yield from (op("SUB", Anything(f"w{i}"), means[i]) for i in range(n))
+    yield from (*squares, *means)
+
+
+def _rmsprop_moves(n: int) -> tuple[list[Call], list[Call]]:
+    """New v, and what each gradient alone moves its parameter by."""
+    fresh = [op("MUL", op("SQUARE", Anything(f"g{i}")), Scalar("1 - rho")) for i in range(n)]
+    squares = [op("ADD", op("MUL", Anything(f"v{i}"), Scalar("rho")), fresh[i]) for i in range(n)]
+    scales = [op("SQRT", op("ADD", v, Scalar("eps in root"))) for v in squares]
+    return squares, [op("DIV", _move(i), scales[i]) for i in range(n)]

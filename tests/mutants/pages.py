@@ -50,6 +50,8 @@ MUTANTS = (
     Mutant(
         "reference/optimizers.py", "rule.momentum * then[k] - rule", "then[k] - rule", NETWORKS, "formulas and nesterov"
     ),
+    Mutant("reference/optimizers.py", "then[k] + rule.epsilon", "then[k]", NETWORKS, "formulas and rmsprop"),
+    Mutant("reference/optimizers.py", "summed[k] + moves[k]", "summed[k] - moves[k]", NETWORKS, "formulas and rmsprop"),
     Mutant("reference/optimizers.py", "w - w * shrink", "w + w * shrink", NETWORKS, "formulas and decay"),
     Mutant(
         f"{EXPLAIN}/batch.py",

@@ -10,7 +10,16 @@ import pytest
 
 from tests.unit.test_optimizer_definition import SHAPES, gradients, random_tree, zeros
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import AdamState, AdamW, KerasAdam, Momentum, Nesterov, Tree
+from tflite_transfer.reference.optimizers import (
+    AdamState,
+    AdamW,
+    KerasAdam,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    RMSpropMomentum,
+    Tree,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -32,6 +41,15 @@ CASES: Mapping[str, tuple[Any, Callable[[], tuple[Any, ...]], Callable[..., tupl
     "adamw": (
         AdamW(*map(np.float32, (0.02, *BETAS, 1e-3, 0.3))), lambda: (moments(),), optimizers.adamw,
         ("AdamW", {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3, "weight_decay": 0.3}),
+    ),
+    "rmsprop": (
+        RMSprop(*map(np.float32, (0.02, 0.8, 1 - 0.8, 1e-3))), lambda: (zeros(),), optimizers.rmsprop,
+        ("RMSprop", {"learning_rate": 0.02, "rho": 0.8, "epsilon": 1e-3}),
+    ),
+    "rmsprop_momentum": (
+        RMSpropMomentum(*map(np.float32, (0.02, 0.8, 1 - 0.8, 1e-3, 0.7))), lambda: (zeros(), zeros()),
+        optimizers.rmsprop_momentum,
+        ("RMSprop", {"learning_rate": 0.02, "rho": 0.8, "momentum": 0.7, "epsilon": 1e-3}),
     ),
 }  # fmt: skip
 

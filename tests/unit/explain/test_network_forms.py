@@ -13,7 +13,7 @@ from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.expressions import Expression
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.options import ConversionOptions
-from tflite_transfer.converter.training.optimizers import SGD, RMSprop, Tree
+from tflite_transfer.converter.training.optimizers import SGD, Tree
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
@@ -90,8 +90,7 @@ class Hasty(SGD):
 
 
 OTHERS: Mapping[str, tuple[TrainingOptions, str]] = {
-    "rmsprop": (TrainingOptions(optimizer=RMSprop()), "by another rule than SGD, momentum and Adam"),
-    "hasty": (TrainingOptions(optimizer=Hasty(momentum=0.9)), "by another rule than SGD, momentum and Adam"),
+    "hasty": (TrainingOptions(optimizer=Hasty(momentum=0.9)), "by another rule than SGD, Adam and RMSprop"),
     "no bias": (
         TrainingOptions(biases=False),
         "not the softmax cross-entropy of a dense layer whose weights and bias train",

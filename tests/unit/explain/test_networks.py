@@ -11,7 +11,7 @@ from tests.small_networks import mlp
 from tests.unit.explain.test_walk import started, values
 from tflite_transfer.converter.expressions import square, total
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable, network_of, trainable_content
-from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer
+from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
 from tflite_transfer.diagnostics.explain import runs
 from tflite_transfer.diagnostics.explain.explanation import explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
@@ -23,6 +23,7 @@ RULES: Mapping[str, Optimizer] = {
     "sgd": SGD(0.03), "momentum": SGD(0.03, momentum=0.8), "nesterov": SGD(0.03, momentum=0.5, nesterov=True),
     "keras adam": KerasAdam(0.01, epsilon=1e-3),
     "adam": Adam(0.01, epsilon=1e-3), "weight decay": KerasAdam(0.01, epsilon=1e-3, weight_decay=0.3),
+    "rmsprop": RMSprop(0.01, 0.8, epsilon=1e-3), "rmsprop momentum": RMSprop(0.01, 0.8, 0.5, 1e-3),
 }  # fmt: skip
 # What is added to the loss: a factor for each of the weights that it is of.
 PENALTIES: Mapping[str, Mapping[str, float]] = {
@@ -81,6 +82,10 @@ def moved(name: str, w: np.ndarray, g: np.ndarray, slots: Mapping[str, np.ndarra
     if isinstance(rule, SGD):
         v = (rule.momentum * slots[f"velocity_{name}"].astype(float) if rule.momentum else 0) - 0.03 * g
         return w + (rule.momentum * v - 0.03 * g if rule.nesterov else v)
+    if isinstance(rule, RMSprop):
+        v = 0.8 * slots[f"velocity_{name}"].astype(float) + 0.2 * g**2
+        summed = 0.5 * slots[f"momentum_{name}"].astype(float) if rule.momentum else 0
+        return w - (summed + 0.01 * g / np.sqrt(v + 1e-3))
     m = 0.9 * slots[f"m_{name}"].astype(float) + 0.1 * g
     v = 0.999 * slots[f"v_{name}"].astype(float) + 0.001 * g**2
     m_hat, v_hat, epsilon = m / (1 - 0.9**5), v / (1 - 0.999**5), 1e-3

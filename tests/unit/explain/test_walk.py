@@ -53,8 +53,7 @@ def started(path: Path, seed: int = 0) -> tuple:
     rng = np.random.default_rng(seed)
     params, slots = open_backend("numpy", model).initialize()
     params = {k: (0.3 * rng.standard_normal(v.shape)).astype(np.float32) for k, v in params.items()}
-    means = [k for k in slots if k.startswith(("m_", "v_", "velocity_", "momentum_"))]
-    drawn = {k: (0.01 * rng.random(slots[k].shape)).astype(np.float32) for k in means}
+    drawn = {k: (0.01 * rng.random(v.shape)).astype(np.float32) for k, v in slots.items() if v.shape}
     slots = {**slots, **drawn, **({"step": np.float32(4)} if "step" in slots else {})}
     return model, Start(params, slots, 5, random_batch(model, None, seed))
 

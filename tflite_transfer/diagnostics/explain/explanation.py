@@ -25,7 +25,17 @@ from tflite_transfer.diagnostics.explain.walk import stages
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Nesterov, Rule
+from tflite_transfer.reference.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    KerasAdam,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    RMSpropMomentum,
+    Rule,
+)
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import MissingExtraError
 from tflite_transfer.reference.tflite.one_file import OneFile
@@ -34,6 +44,7 @@ from tflite_transfer.reference.tflite.trainable import Trainable
 NAMES: Mapping[type[Rule], str] = {
     SGD: "SGD", Momentum: "SGD with momentum", Nesterov: "SGD with Nesterov's momentum",
     Adam: "Adam", KerasAdam: "Adam in Keras' form", AdamW: "AdamW",
+    RMSprop: "RMSprop", RMSpropMomentum: "RMSprop with momentum",
 }  # fmt: skip
 
 

@@ -108,8 +108,8 @@ def _l2(last: LastLayer, graph: Subgraph, grad_ws: int, grad_bs: int) -> float |
 def _rule(graph: Subgraph, new: list[int], known: Mapping[str, int], state: Set[int]) -> Bindings:
     """Its m and v must be ``state``: a rule that makes others of them first is another."""
     found = match_update(graph, new, known, 2)
-    if found is None or not state.issuperset(found[k] for k in found if k[0] in "mv" and k[1:].isdigit()):
-        raise UnknownFormError("its last layer moves by another rule than SGD, momentum and Adam")
+    if found is None or not all(found[k] in state for k in found if k[0] in "mv" and k[1:].isdigit()):
+        raise UnknownFormError("its last layer moves by another rule than SGD, Adam and RMSprop")
     return found
 
 

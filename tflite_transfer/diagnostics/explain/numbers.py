@@ -10,7 +10,16 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamState, AdamW, Momentum, Nesterov
+from tflite_transfer.reference.optimizers import (
+    SGD,
+    Adam,
+    AdamState,
+    AdamW,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    RMSpropMomentum,
+)
 
 PARAMETERS = ("W", "b")
 Numbers = Mapping[str, Array]  # by letter
@@ -50,12 +59,20 @@ def _updated(head: Head, found: Numbers, before: Numbers) -> dict[str, Array]:
     params, grads = {k: found[k] for k in PARAMETERS}, {k: found[f"g_{k}"] for k in PARAMETERS}
     rule, held = head.rule, {k: v for k, v in before.items() if k not in PARAMETERS}
     if isinstance(rule, SGD):
-        return {f"{k}'": v for k, v in optimizers.sgd(params, grads, rule).items()}
+        return _after(optimizers.sgd(params, grads, rule))
     mean, square = ({k: held[f"{letter}_{k}"] for k in PARAMETERS if f"{letter}_{k}" in held} for letter in "mv")
     if isinstance(rule, Momentum):
-        move = optimizers.nesterov if isinstance(rule, Nesterov) else optimizers.momentum
-        new, velocity = move(params, grads, square, rule)
-        return {**held, **{f"{k}'": v for k, v in new.items()}, **{f"v_{k}'": v for k, v in velocity.items()}}
+        if isinstance(rule, Nesterov):
+            new, velocity = optimizers.nesterov(params, grads, square, rule)
+        else:
+            new, velocity = optimizers.momentum(params, grads, square, rule)
+        return held | _after(new) | _after(velocity, "v_")
+    if isinstance(rule, RMSpropMomentum):
+        new, moves, square = optimizers.rmsprop_momentum(params, grads, mean, square, rule)
+        return held | _after(new) | _after(moves, "m_") | _after(square, "v_")
+    if isinstance(rule, RMSprop):
+        new, square = optimizers.rmsprop(params, grads, square, rule)
+        return held | _after(new) | _after(square, "v_")
     state = AdamState(mean, square, np.float32(held["t"]))
     if isinstance(rule, Adam):
         new, then = optimizers.adam(params, grads, state, rule)
@@ -64,11 +81,14 @@ def _updated(head: Head, found: Numbers, before: Numbers) -> dict[str, Array]:
     else:
         new, then = optimizers.keras_adam(params, grads, state, rule)
     correction1, correction2 = optimizers.bias_corrections(rule, state.step)
-    made = {**held, **{f"{k}'": v for k, v in new.items()}, "t'": np.asarray(then.step)}
+    made = held | _after(new) | _after(then.mean, "m_") | _after(then.square, "v_") | {"t'": np.asarray(then.step)}
     for k in PARAMETERS:
-        made |= {f"m_{k}'": then.mean[k], f"v_{k}'": then.square[k]}
         made |= {f"m\u0302_{k}": then.mean[k] / correction1, f"v\u0302_{k}": then.square[k] / correction2}
     return made
+
+
+def _after(new: Numbers, of: str = "") -> dict[str, Array]:
+    return {f"{of}{k}'": v for k, v in new.items()}
 
 
 def one_sample(head: Head, found: Numbers, i: int) -> dict[str, Array]:

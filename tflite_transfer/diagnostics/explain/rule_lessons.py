@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tflite_transfer.diagnostics.explain.stage import Lesson, Reference
 from tflite_transfer.diagnostics.page.formula import fraction, group, hat, new, power, root, row, symbol
 
-ETA, EPS, MU, DELTA = (symbol(letter) for letter in "ηεμδ")
+ETA, EPS, MU, DELTA, RHO = (symbol(letter) for letter in "ηεμδρ")
 BETA1, BETA2 = symbol("β", "1"), symbol("β", "2")
 M, V, G, STEP = (symbol(letter) for letter in "mvgt")
 
@@ -100,6 +100,39 @@ ADAMW = Lesson(
     Reference("Loshchilov and Hutter, Decoupled Weight Decay Regularization (2017), algorithm 2", "https://arxiv.org/abs/1711.05101"),
 )  # fmt: skip
 
+_RMS_SQUARE = row(new(V), "=", RHO, V, "+", group("1", "−", RHO), power(G, "2"))
+_RMS_MOVE = row(ETA, fraction(G, root(row(new(V), "+", EPS))))
+_HINTON = Reference(
+    "Tieleman and Hinton, Lecture 6.5: RMSprop (2012)",
+    "https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf",
+)
+RMSPROP = Lesson(
+    "The step: RMSprop",
+    "Each gradient is divided by the root of the running mean of its square: so all numbers move at about one pace.",
+    (_RMS_SQUARE, row(new(symbol("w")), "=", symbol("w"), "−", _RMS_MOVE)),
+    (
+        "E[v'] nears E[g²]: a gradient that keeps its size moves its number by η, whatever that size is.",
+        "v begins at 0, and nothing corrects that: the first move is η / √(1 − ρ), with ρ = 0.9 of 3.2 rates.",
+    ),
+    _HINTON,
+)
+
+RMSPROP_MOMENTUM = Lesson(
+    "The step: RMSprop with momentum",
+    "Each gradient is divided by the root of the running mean of its square; these moves are summed.",
+    (
+        _RMS_SQUARE,
+        row(new(M), "=", MU, M, "+", _RMS_MOVE),
+        row(new(symbol("w")), "=", symbol("w"), "−", new(M)),
+    ),
+    (
+        "E[v'] nears E[g²], so that a gradient that keeps its size adds η to m, whatever that size is.",
+        "Under additions that stay s, m nears s / (1 − μ): with μ = 0.9 ten of them at once.",
+    ),
+    _HINTON,
+)
+
 RULES: Mapping[str, Lesson] = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "keras_adam": KERAS_ADAM, "adamw": ADAMW,
+    "rmsprop": RMSPROP, "rmsprop_momentum": RMSPROP_MOMENTUM,
 }  # fmt: skip

@@ -9,14 +9,14 @@ import numpy as np
 from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, P, W, Z
 from tflite_transfer.diagnostics.explain.lessons import B as BIAS
 from tflite_transfer.diagnostics.explain.numbers import PARAMETERS
-from tflite_transfer.diagnostics.explain.rule_lessons import DELTA, ETA, MU, M, V
+from tflite_transfer.diagnostics.explain.rule_lessons import DELTA, ETA, MU, RHO, M, V
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
 from tflite_transfer.diagnostics.explain.step import LETTERS, Step, told_stage
 from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
-from tflite_transfer.reference.optimizers import Adam, AdamNumbers, AdamW, Momentum, Nesterov
+from tflite_transfer.reference.optimizers import Adam, AdamNumbers, AdamW, Momentum, Nesterov, RMSprop, RMSpropMomentum
 
 T = symbol("t")
 
@@ -110,6 +110,32 @@ def _form(rule: AdamNumbers) -> tuple[str, tuple[Callable[..., object], ...]]:
     if isinstance(rule, AdamW):
         return "adamw", (optimizers.adamw, optimizers.keras_adam)
     return "keras_adam", (optimizers.keras_adam,)
+
+
+def rmsprop_stage(s: Step) -> Stage:
+    """The square's mean, with momentum the sum of moves, and the move."""
+    rule = s.head.rule
+    assert isinstance(rule, RMSprop)
+    symbols = [
+        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(G, "its gradient", "the same"),
+        Symbol(V, "running mean of the gradient's square", "the same"),
+        Symbol(ETA, "the learning rate", short(rule.learning_rate)),
+        Symbol(RHO, "what is kept of v", short(rule.rho)),
+        Symbol(symbol("ε"), "keeps the quotient finite", short(rule.epsilon)),
+    ]
+    lesson, function, told = "rmsprop", optimizers.rmsprop, [(V, "mean of squares")]
+    if isinstance(rule, RMSpropMomentum):
+        lesson, function, told = "rmsprop_momentum", optimizers.rmsprop_momentum, [*told, (M, "sum of moves")]
+        symbols.insert(3, Symbol(M, "sum of its moves, of which older ones count less", "the same"))
+        symbols.append(Symbol(MU, "what is kept of m", short(rule.momentum)))
+    values = [_one_weight(s)]
+    for name, letter in LETTERS.items():
+        values += [s.whole(new(of(kind, letter)), meaning) for kind, meaning in told]
+        values += [_move(s, name), s.whole(new(letter), "after the step")]
+    checks = s.checks(new(W), new(BIAS), *(new(of(kind, n)) for kind, _ in told for n in (W, BIAS)))
+    functions = (optimizers.rmsprop_moves, function)
+    return told_stage("rmsprop", symbols, values, functions, checks, _others(s), LESSONS[lesson])
 
 
 def _move(s: Step, name: str) -> Value:

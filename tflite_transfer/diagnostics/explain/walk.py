@@ -14,12 +14,23 @@ from tflite_transfer.diagnostics.explain.forward import (
 )
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
-from tflite_transfer.diagnostics.explain.update import adam_stage, after_stage, momentum_stage, sgd_stage
-from tflite_transfer.reference.optimizers import SGD, Adam, AdamW, KerasAdam, Momentum, Nesterov, Rule
+from tflite_transfer.diagnostics.explain.update import adam_stage, after_stage, momentum_stage, rmsprop_stage, sgd_stage
+from tflite_transfer.reference.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    KerasAdam,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    RMSpropMomentum,
+    Rule,
+)
 
 RULES: Mapping[type[Rule], Callable[[Step], Stage]] = {
     SGD: sgd_stage, Momentum: momentum_stage, Nesterov: momentum_stage,
     Adam: adam_stage, KerasAdam: adam_stage, AdamW: adam_stage,
+    RMSprop: rmsprop_stage, RMSpropMomentum: rmsprop_stage,
 }  # fmt: skip
 
 
