@@ -84,11 +84,9 @@ def fitted(tensor: Tensor, value: Any, name: str | None = None, *, resize: bool 
         raise ShapeError(f"{name} must be an array of {dtype}: {e}.") from e
     if dtype.kind == "O":
         array = _texts(name, array)
-    elif array.dtype == dtype:
-        pass
-    elif not np.can_cast(array.dtype, dtype, "same_kind"):
+    elif array.dtype != dtype and not np.can_cast(array.dtype, dtype, "same_kind"):
         raise ShapeError(f"{name} must be {dtype}, but is {array.dtype}.")
-    elif dtype.kind in "iu" and array.size and not _in_range(array, dtype):
+    elif array.dtype != dtype and dtype.kind in "iu" and array.size and not _in_range(array, dtype):
         raise ShapeError(f"{name} must be {dtype}, but holds {array.min()} to {array.max()}.")
     if array.ndim != len(tensor.shape) or not (resize or _fits(array.shape, tensor.free_shape)):
         wanted = tuple("any" if n == -1 or resize else n for n in tensor.free_shape)

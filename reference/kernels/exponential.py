@@ -6,7 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from tflite_transfer.reference.kernels.vector import FLOATS, INTS, VECTOR, WIDTH, declared, intrinsic
+from tflite_transfer.reference.kernels.vector import FLOATS, INTS, VECTOR, WIDTH, declared, fused, intrinsic, within
 
 _LEAST, _MOST = -104.0, 89.0  # below exp is 0 in float32, above infinity
 # ln 2 in two parts, of which the first has 9 bits: times a whole number below 2^8 it is exact (Cody and Waite 1980).
@@ -24,21 +24,16 @@ def exponential(context: Any, vector: Any) -> Any:  # noqa: ARG001 - it is for n
         def number(value: float) -> Any:
             return ir.Constant(FLOATS, [value] * WIDTH)
 
-        def multiply_add(a: Any, b: Any, c: Any) -> Any:
-            return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-        x = values[0]
-        x = builder.select(builder.fcmp_ordered("<", x, number(_LEAST)), number(_LEAST), x)
-        x = builder.select(builder.fcmp_ordered(">", x, number(_MOST)), number(_MOST), x)
+        x = within(builder, values[0], number(_LEAST), number(_MOST))
         nearest = declared(builder, f"llvm.rint.v{WIDTH}f32", FLOATS, [FLOATS])
         n = builder.call(nearest, [builder.fmul(x, number(1.4426950408889634))])
         r = x
         for ln2 in _LN2:
-            r = multiply_add(n, number(-ln2), r)
+            r = fused(builder, n, number(-ln2), r)
         y = number(_TERMS[0])
         for term in _TERMS[1:]:
-            y = multiply_add(y, r, number(term))
-        y = builder.fadd(multiply_add(y, builder.fmul(r, r), r), number(1.0))
+            y = fused(builder, y, r, number(term))
+        y = builder.fadd(fused(builder, y, builder.fmul(r, r), r), number(1.0))
         whole = builder.fptosi(n, INTS)
         half = builder.ashr(whole, ir.Constant(INTS, [1] * WIDTH))
         for power in half, builder.sub(whole, half):  # 2^n in two: at the ends it is no float32 itself

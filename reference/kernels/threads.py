@@ -24,10 +24,10 @@ def each(count: int, terms: int, work: Callable[[Part], object]) -> None:
 
     Parts do not depend on one another, and so their number does not change the result.
     """
-    workers = min(threads(), count * terms // WORTH)
     if count * terms < WORTH:
         work((0, count))
         return
+    workers = min(threads(), count * terms // WORTH)
     if workers < 2:
         for part in _parts(count, max(TERMS // max(terms, 1), 1)):
             work(part)
@@ -52,13 +52,14 @@ def together(works: Sequence[Callable[[], object]]) -> bool:
         work()
 
     try:
-        others = [_pool(len(works) - 1, "steps").submit(begin, work) for work in works[1:]]
+        try:
+            others = [_pool(len(works) - 1, "steps").submit(begin, work) for work in works[1:]]
+        except RuntimeError:  # "can't start new thread"
+            ready.abort()
+            return False
         begin(works[0])
         for other in others:
             other.result()
-    except RuntimeError:  # "can't start new thread"
-        ready.abort()
-        return False
     finally:
         _ALONE.release()
     return True

@@ -133,8 +133,7 @@ def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
     """``a b + c``, rounded once where the machine can."""
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-        product = builder.fmul(values[0], values[1], flags=("contract",))
-        return builder.fadd(product, values[2], flags=("contract",))
+        return fused(builder, *values)
 
     return VECTOR(VECTOR, VECTOR, VECTOR), build
 
@@ -206,10 +205,20 @@ def clamp(context: Any, vector: Any, bounds: Any) -> Any:
 
     def build(target: Any, builder: Any, signature: Any, values: Any) -> Any:
         low, high = (in_lanes(builder, builder.extract_value(values[1], i)) for i in range(2))
-        above = builder.select(builder.fcmp_ordered("<", values[0], low), low, values[0])
-        return builder.select(builder.fcmp_ordered(">", above, high), high, above)
+        return within(builder, values[0], low, high)
 
     return VECTOR(VECTOR, types.UniTuple(types.float32, 2)), build
+
+
+def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a b + c``, rounded once where the machine can."""
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def within(builder: Any, x: Any, low: Any, high: Any) -> Any:
+    """``min(max(x, low), high)``; NaN stays NaN."""
+    above = builder.select(builder.fcmp_ordered("<", x, low), low, x)
+    return builder.select(builder.fcmp_ordered(">", above, high), high, above)
 
 
 def address(target: Any, builder: Any, signature: Any, values: Any, kind: Any) -> Any:

@@ -197,9 +197,8 @@ UFUNCS: Mapping[str, Callable[..., Any]] = {
     "TANH": np.tanh,
 }  # fmt: skip
 
-ACTIVATIONS: dict[
-    str, Callable[..., Array]
-] = {  # the fused ones, which take where the result shall be as ``out``. Not TANH: LiteRT leaves it out without a word
+# The fused ones, which take as ``out`` where the result shall be. Not TANH: LiteRT leaves it out without a word.
+ACTIVATIONS: dict[str, Callable[..., Array]] = {
     "RELU": relu,
     "RELU6": relu6,
     "RELU_N1_TO_1": relu_n1_to_1,

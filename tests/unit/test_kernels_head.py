@@ -170,9 +170,11 @@ def test_threads_change_no_bit(classes: int, rule: SGD | Adam, features: int, mo
 
 
 def test_small_steps_are_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tflite_transfer.reference.kernels.head.together", None)
+    groups: list[int] = []
+    monkeypatch.setattr("tflite_transfer.reference.kernels.head.together", lambda w: groups.append(len(w)))
     p = Problem(9000, 4, 20)
     p.run(SGD_RULE, p.batches, num_threads=2)
+    assert groups == []
 
 
 def test_without_threads_to_be_had_a_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,31 +21,14 @@ from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.diagnostics.explain.runs import step_of
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
-from tflite_transfer.diagnostics.explain.walk import stages
+from tflite_transfer.diagnostics.explain.walk import RULES, stages
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
-from tflite_transfer.reference.optimizers import (
-    SGD,
-    Adam,
-    AdamW,
-    KerasAdam,
-    Momentum,
-    Nesterov,
-    RMSprop,
-    RMSpropMomentum,
-    Rule,
-)
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.errors import MissingExtraError
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
-
-NAMES: Mapping[type[Rule], str] = {
-    SGD: "SGD", Momentum: "SGD with momentum", Nesterov: "SGD with Nesterov's momentum",
-    Adam: "Adam", KerasAdam: "Adam in Keras' form", AdamW: "AdamW",
-    RMSprop: "RMSprop", RMSpropMomentum: "RMSprop with momentum",
-}  # fmt: skip
 
 
 class Rounding(NamedTuple):
@@ -140,4 +123,4 @@ def _roundings(head: Head, found: Numbers, wide: Numbers) -> tuple[Rounding, ...
 
 def _told(head: Head) -> str:
     decay = "" if head.l2 is None else f", L2 {short(head.l2)}"
-    return f"{NAMES[type(head.rule)]}, learning rate {short(head.rule.learning_rate)}{decay}"
+    return f"{RULES[type(head.rule)].name}, learning rate {short(head.rule.learning_rate)}{decay}"

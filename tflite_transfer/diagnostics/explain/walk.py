@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from tflite_transfer.diagnostics.explain.forward import (
     dlogits_stage,
@@ -27,11 +28,24 @@ from tflite_transfer.reference.optimizers import (
     Rule,
 )
 
-RULES: Mapping[type[Rule], Callable[[Step], Stage]] = {
-    SGD: sgd_stage, Momentum: momentum_stage, Nesterov: momentum_stage,
-    Adam: adam_stage, KerasAdam: adam_stage, AdamW: adam_stage,
-    RMSprop: rmsprop_stage, RMSpropMomentum: rmsprop_stage,
-}  # fmt: skip
+
+class Told(NamedTuple):
+    """How a rule is told: its name, and the stage that its update is."""
+
+    name: str
+    stage: Callable[[Step], Stage]
+
+
+RULES: Mapping[type[Rule], Told] = {
+    SGD: Told("SGD", sgd_stage),
+    Momentum: Told("SGD with momentum", momentum_stage),
+    Nesterov: Told("SGD with Nesterov's momentum", momentum_stage),
+    Adam: Told("Adam", adam_stage),
+    KerasAdam: Told("Adam in Keras' form", adam_stage),
+    AdamW: Told("AdamW", adam_stage),
+    RMSprop: Told("RMSprop", rmsprop_stage),
+    RMSpropMomentum: Told("RMSprop with momentum", rmsprop_stage),
+}
 
 
 def stages(step: Step, *, batch: bool = False) -> Iterator[Stage]:
@@ -40,5 +54,5 @@ def stages(step: Step, *, batch: bool = False) -> Iterator[Stage]:
         yield stage(step)
     if batch:
         yield each_sample_stage(step)
-    yield RULES[type(step.head.rule)](step)
+    yield RULES[type(step.head.rule)].stage(step)
     yield after_stage(step)
