@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the cases whose name holds the substring."""
-    from bench.case import Setting
-    from bench.cases import CASES
-    from bench.peers import installed
-    from bench.results import save
+    try:
+        from bench.case import Setting
+        from bench.cases import CASES
+        from bench.peers import installed
+        from bench.results import save
+    except ModuleNotFoundError as e:  # cases are those of the tests, and need what tests do
+        print(f"python -m bench: error: {e.name} is missing: pip install '.[dev]', or make bench.", file=sys.stderr)
+        raise SystemExit(2) from e
 
     arguments = _arguments([case.name for case in CASES])
     chosen = [case for case in CASES if arguments.substring in case.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_every_case_runs(case: Case) -> None:
     assert sides - set(values) <= set(NAMES.values()), "a goal's side is neither measured nor a peer"
     shown = list(lines(Row(case.name, case.unit, values, case.goals)))
     assert len(shown) >= 1 + len(values)
+
+
+def test_without_the_tools_for_tests_it_is_one_line() -> None:
+    script = "import sys; sys.modules['pytest'] = None; from bench.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=README.parent, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "python -m bench: error: pytest is missing: pip install '.[dev]', or make bench.\n"
 
 
 def test_no_two_cases_have_one_name() -> None:
