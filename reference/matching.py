@@ -56,7 +56,14 @@ class Reshaped:
     inner: Pattern
 
 
-Pattern = Anything | Scalar | Integers | Call | Reshaped
+@dataclass(frozen=True)
+class Either:
+    """What one of these matches; the first that does."""
+
+    patterns: tuple[Pattern, ...]
+
+
+Pattern = Anything | Scalar | Integers | Call | Reshaped | Either
 Bindings = Mapping[str, Any]  # a tensor's number, or a constant's value
 
 
@@ -108,6 +115,9 @@ class Matcher:
             producer = self.producer.get(tensor)
             if producer is not None and producer.opcode == "RESHAPE":
                 yield from self._match(pattern.inner, producer.inputs[0], known)
+        elif isinstance(pattern, Either):
+            for inner in pattern.patterns:
+                yield from self._match(inner, tensor, known)
         else:
             yield from self._match_call(pattern, tensor, known)
 

@@ -1,14 +1,12 @@
-"""What training graphs compute, read off them: a softmax head or a network's last layer, and the optimizer.
+"""What training graphs compute, read off them: a softmax head, and the optimizer.
 
 Both the five files that this project writes and those of the original TensorFlow converter are recognised; anything
-else is left to the interpreter. x bottleneck, y labels, in the positions that the files' contract fixes. Of a network
-in one file the last layer is found from its loss and labels.
+else is left to the interpreter. x bottleneck, y labels, in the positions that the files' contract fixes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,7 +37,6 @@ class SoftmaxHead:
 
 _X, _Y, _WS, _BS = Reshaped(Anything("x")), Anything("y"), Anything("ws"), Anything("bs")
 _LOGITS = op("ADD", op("BATCH_MATMUL", _X, _WS, adj_x=0, adj_y=0), _BS)
-_LOGITS_OF_ROWS = op("ADD", op("BATCH_MATMUL", _X, _WS, adj_x=0, adj_y=1), _BS)  # weights (C, F), as in dense layers
 _EXAMPLES = op("CAST", op("GATHER", op("SHAPE", _Y), Integers((0,)), axis=0))
 
 
@@ -84,12 +81,6 @@ _OURS = _Form(  # the true number of examples
     op("SUM", _mean_error(_LOGITS), Integers((0,)), keep_dims=0),
     op("SQUARE", _WS),
 )
-_OF_ROWS = _Form(
-    _loss(_LOGITS_OF_ROWS),
-    op("BATCH_MATMUL", _mean_error(_LOGITS_OF_ROWS), _X, adj_x=1, adj_y=0),
-    op("SUM", _mean_error(_LOGITS_OF_ROWS), Integers((0,)), keep_dims=0),
-    op("SQUARE", _WS),
-)
 _UPSTREAM = _Form(  # the batch, baked in
     _loss(_LOGITS),
     op("MUL", op("BATCH_MATMUL", _X, _error(_LOGITS), adj_x=1, adj_y=0), Scalar("1 / B")),
@@ -128,43 +119,6 @@ def _head(found: Bindings) -> SoftmaxHead | None:
     if not 0 < share < math.inf:
         return None
     return SoftmaxHead(l2, 1 / share if "1 / B" in found else None)
-
-
-@dataclass(frozen=True)
-class LastLayer:
-    """A network's last dense layer in front of softmax and cross-entropy: its tensors.
-
-    ``of_rows``: weights are (C, F), not (F, C). ``penalty`` is what regularisers add to the loss, where they do and it
-    is not the L2 of these weights alone.
-    """
-
-    y: int
-    x: int
-    ws: int
-    bs: int
-    of_rows: bool
-    penalty: int | None
-
-    def l2(self, graph: Subgraph, grad_ws: int, grad_bs: int) -> float | None:
-        """The factor of L2 in the gradients, 0 without; None where they are not the cross-entropy's."""
-        form = _OF_ROWS if self.of_rows else _OURS
-        known: Bindings = {"y": self.y, "x": self.x, "ws": self.ws, "bs": self.bs}
-        for pattern in (form.grad_ws, _decayed(form.grad_ws)):
-            found = Matcher(graph).match({grad_ws: pattern, grad_bs: form.grad_bs}, known)
-            if found is not None:
-                return float(found.get("2 l2", 0)) / 2
-        return None
-
-
-def recognize_last_layer(graph: Subgraph, loss: int, known: Mapping[str, int]) -> LastLayer | None:
-    """The dense layer that the loss is the softmax cross-entropy of. ``known``: the tensors of y, of x too, or of y."""
-    for form in (_OURS, _OF_ROWS):
-        for pattern in (form.loss, form.decayed_loss, op("ADD", form.loss, Anything("penalty"))):
-            found = Matcher(graph).match({loss: pattern}, known)
-            if found is not None:
-                y, x, ws, bs = (found[k] for k in ("y", "x", "ws", "bs"))
-                return LastLayer(y, x, ws, bs, form is _OF_ROWS, found.get("penalty"))
-    return None
 
 
 def recognize_optimizer(graph: Subgraph, parameters: int) -> SGD | Adam | None:

@@ -1,4 +1,7 @@
-"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, its momenta, Adam, RMSprop."""
+"""By which rule a graph's new parameters come of the old ones and their gradients: SGD, its momenta, Adam, RMSprop.
+
+As this project's converter writes it, and where TensorFlow's writes another form of the same, that too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tflite_transfer.reference.matching import Anything, Bindings, Call, Matcher, Pattern, Scalar, op
+from tflite_transfer.reference.matching import Anything, Bindings, Call, Either, Integers, Matcher, Pattern, Scalar, op
 from tflite_transfer.reference.optimizers import (
     SGD,
     Adam,
@@ -75,14 +78,16 @@ def _nesterov(n: int) -> Iterator[Pattern]:
     yield from v
 
 
-def _velocity(i: int, before: Pattern, kept: str) -> Call:
-    return op("SUB", op("MUL", before, Scalar(kept)), _move(i))
+def _velocity(i: int, before: Pattern, kept: str) -> Pattern:
+    slowed, back = op("MUL", before, Scalar(kept)), op("MUL", op("NEG", Anything(f"g{i}")), Scalar("lr"))
+    return Either((op("SUB", slowed, _move(i)), op("ADD", back, slowed)))
 
 
-def _corrections() -> tuple[Call, list[Call]]:
-    """The next step, and what Adam's means lack at it."""
+def _corrections() -> tuple[Pattern, list[Call]]:
+    """The next step, which TensorFlow counts in integers, and what Adam's means lack at it."""
     one = Scalar("1", 1.0)
-    step = op("ADD", Anything("t"), one)
+    counted = op("CAST", op("ADD", Anything("t"), Integers((1,))))
+    step = Either((op("ADD", Anything("t"), one), counted))
     return step, [op("SUB", one, op("POW", Scalar(b), step)) for b in ("b1", "b2")]
 
 
@@ -144,9 +149,10 @@ def _rmsprop_momentum(n: int) -> Iterator[Pattern]:
     yield from (*squares, *means)
 
 
-def _rmsprop_moves(n: int) -> tuple[list[Call], list[Call]]:
+def _rmsprop_moves(n: int) -> tuple[list[Call], list[Either]]:
     """New v, and what each gradient alone moves its parameter by."""
     fresh = [op("MUL", op("SQUARE", Anything(f"g{i}")), Scalar("1 - rho")) for i in range(n)]
     squares = [op("ADD", op("MUL", Anything(f"v{i}"), Scalar("rho")), fresh[i]) for i in range(n)]
-    scales = [op("SQRT", op("ADD", v, Scalar("eps in root"))) for v in squares]
-    return squares, [op("DIV", _move(i), scales[i]) for i in range(n)]
+    sizes = [op("ADD", v, Scalar("eps in root")) for v in squares]
+    forms = ((op("DIV", _move(i), op("SQRT", sizes[i])), op("MUL", _move(i), op("RSQRT", sizes[i]))) for i in range(n))
+    return squares, [Either(two) for two in forms]

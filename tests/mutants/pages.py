@@ -11,6 +11,9 @@ WALK, NETWORKS, PARTS, PAGES = (
     "tests/unit/explain/test_page_parts.py",
     "tests/pages/test_pages.py",
 )
+KINDS, FORMS, OWN, TENSORFLOW = (
+    f"tests/unit/explain/test_{name}.py" for name in ("kinds", "network_forms", "own_rules", "tensorflow_files")
+)
 
 MUTANTS = (
     Mutant(
@@ -22,16 +25,52 @@ MUTANTS = (
     ),
     Mutant(
         f"{EXPLAIN}/numbers.py",
-        """given["x"]), y, found["W'"]""",
-        """given["x"]), y, found["W"]""",
+        """for k in ("x", "z", *head.parameters)""",
+        """for k in ("x", "z")""",
         WALK,
         "moves",
     ),
     Mutant(f"{EXPLAIN}/bounds.py", "SUMS = 40.0", "SUMS = 4e4", WALK, "fault"),
-    Mutant(f"{EXPLAIN}/find_head.py", "o.inputs[1] == labels", "o.inputs[0] == labels", WALK, "both_backends"),
-    Mutant(f"{EXPLAIN}/network.py", '"x\'": self._x(then)', '"x\'": self._x(now)', NETWORKS, "formulas and sgd"),
+    Mutant(f"{EXPLAIN}/find_head.py", "o.inputs[1] in of_labels", "o.inputs[0] in of_labels", WALK, "both_backends"),
+    Mutant(
+        f"{EXPLAIN}/network.py", "self._made(self.passes.then(engine))", "self._made(now)", NETWORKS, "formulas and sgd"
+    ),
+    Mutant(
+        f"{EXPLAIN}/given.py",
+        '_tensor(head, passes.then(engine), f"R{i}")',
+        '_tensor(head, passes.now(engine), f"R{i}")',
+        KINDS,
+        "l1",
+    ),
+    Mutant(f"{EXPLAIN}/given.py", "sum(parts[1:], parts[0])", "parts[0]", KINDS, "all"),
+    Mutant(f"{EXPLAIN}/numbers.py", 'made[f"g_{k}"] + n[f"r_{k}"] if', 'made[f"g_{k}"] if', KINDS, "l1"),
+    Mutant(f"{EXPLAIN}/last_layer.py", 'found["b"] in features', 'found["b"] not in features', WALK, "both_backends"),
+    Mutant(f"{EXPLAIN}/last_layer.py", 't != found["part"]', "False", KINDS, "l1"),
+    Mutant(f"{EXPLAIN}/last_layer.py", "(matrices or order)[-1]", "(matrices or order)[0]", KINDS, "map"),
+    Mutant(f"{EXPLAIN}/layout.py", "now[name] = inputs[1]", "pass", TENSORFLOW, "converter"),
+    Mutant(f"{EXPLAIN}/layout.py", 'if o.opcode == "NEG":', 'if o.opcode == "ABS":', TENSORFLOW, "momentum"),
+    Mutant(f"{EXPLAIN}/find_head.py", "t not in taught", "True", KINDS, "l1"),
+    Mutant(f"{EXPLAIN}/find_head.py", "if len(of_labels) != 1:", "if False:", FORMS, "two_losses"),
+    Mutant(f"{EXPLAIN}/explanation.py", "CLOSE = 1e-3", "CLOSE = 1", FORMS, "another_form"),
+    Mutant(f"{EXPLAIN}/bounds.py", "np.maximum(allowed, FURTHER * lost)", "allowed", KINDS, "pooled"),
+    Mutant(f"{EXPLAIN}/held.py", "UPDATE = 16", "UPDATE = 1e6", OWN, "fault"),
+    Mutant(
+        f"{EXPLAIN}/held.py",
+        '{**{k: now[k] for k in ("x", "b", "z") if k in now}, **then, **new',
+        '{**{k: now[k] for k in ("x", "b", "z") if k in now}, **new',
+        KINDS,
+        "pooled",
+    ),
+    Mutant(f"{EXPLAIN}/places.py", "value.argmax(axis=-1)", "value.argmin(axis=-1)", TENSORFLOW, "dense_adam"),
+    Mutant(
+        f"{EXPLAIN}/batch.py",
+        "reshape(len(batch.classes), -1).astype(np.float32)",
+        "reshape(len(batch.classes), -1)",
+        KINDS,
+        "words",
+    ),
     Mutant(f"{EXPLAIN}/network.py", "after[n] - before[n]", "after[n]", NETWORKS, "formulas and sgd"),
-    Mutant(f"{EXPLAIN}/numbers.py", "+ n[penalty] if", "+ 0 * n[penalty] if", NETWORKS, "formulas and both"),
+    Mutant(f"{EXPLAIN}/numbers.py", "own + n[penalty]", "own + 0 * n[penalty]", NETWORKS, "formulas and both"),
     Mutant(f"{EXPLAIN}/places.py", '"W" in name else', '"W" == name else', NETWORKS, "formulas and sgd"),
     Mutant(
         "reference/recognize_update.py",
@@ -42,10 +81,10 @@ MUTANTS = (
     ),
     Mutant(
         f"{EXPLAIN}/find_head.py",
-        'k[0] in "mv" and k[1:]',
-        'k[0] in "m" and k[1:]',
-        "tests/unit/explain/test_network_forms.py",
-        "why_another",
+        '(k[0] in "mv" and k[1:]',
+        '(k[0] in "m" and k[1:]',
+        OWN,
+        "by_its_numbers",
     ),
     Mutant(
         "reference/optimizers.py", "rule.momentum * then[k] - rule", "then[k] - rule", NETWORKS, "formulas and nesterov"

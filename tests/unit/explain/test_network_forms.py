@@ -1,6 +1,5 @@
 """Which files are networks with a last layer, found by their wiring; why others are not; and steps in a row."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +7,17 @@ import numpy as np
 import pytest
 
 from tests.small_networks import cnn, head
+from tests.unit.explain.test_networks import spoilt
 from tests.unit.explain.test_walk import renamed, started, values
 from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.expressions import Expression
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.options import ConversionOptions
-from tflite_transfer.converter.training.optimizers import SGD, Tree
+from tflite_transfer.converter.training.losses import LOSSES, Loss, categorical, squared
+from tflite_transfer.diagnostics.explain import runs
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
-from tflite_transfer.diagnostics.explain.find_head import find_head
+from tflite_transfer.diagnostics.explain.find_head import NO_LOSS, find_head
+from tflite_transfer.diagnostics.explain.layout import layout_of
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.errors import UnknownFormError
@@ -37,7 +39,8 @@ def test_a_step_goes_on_from_the_one_before(whole: Path, tiny_photos: Path) -> N
 def test_places_are_found_without_names(whole: Path) -> None:
     model, start = started(whole)
     assert isinstance(model, OneFile)
-    plain, other = find_head(model, start.slots), find_head(replace(model, model=renamed(model.model)), start.slots)
+    nameless = replace(model, model=renamed(model.model))
+    plain, other = (find_head(layout_of(m, start.slots)) for m in (model, nameless))
     assert (plain.step.tensors, plain.update.tensors, plain.layers) == (
         other.step.tensors,
         other.update.tensors,
@@ -80,29 +83,61 @@ def test_a_file_whose_variables_litert_cannot_set(whole: Path, tmp_path: Path) -
     assert told.agrees
 
 
-class Hasty(SGD):
-    """Momentum by the velocity to come: as momentum has it, but for which velocity that is."""
-
-    def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:
-        v = {p: slots[f"velocity_{p}"] * 0.5 - grads[p] * rate for p in weights}
-        new = {p: w + (v[p] * self.momentum - grads[p] * rate) for p, w in weights.items()}
-        return new, {f"velocity_{p}": v[p] for p in weights}
-
-
-OTHERS: Mapping[str, tuple[TrainingOptions, str]] = {
-    "hasty": (TrainingOptions(optimizer=Hasty(momentum=0.9)), "by another rule than SGD, Adam and RMSprop"),
-    "no bias": (
-        TrainingOptions(biases=False),
-        "not the softmax cross-entropy of a dense layer whose weights and bias train",
-    ),
-    "squares": (TrainingOptions("mean_squared_error"), "not the softmax cross-entropy"),
-    "biases alone": (TrainingOptions(trainable="biases"), "of a dense layer whose weights and bias train"),
-}
+@pytest.mark.parametrize(
+    ("chosen", "names", "fixed"),
+    [("biases", {"W": "dense/bias"}, False), ("dense/weights", {"W": "dense/weights"}, True)],
+)
+def test_a_part_of_the_last_layer_trains(tmp_path: Path, chosen: str, names: dict[str, str], *, fixed: bool) -> None:
+    """A bias alone is told as any layer is; weights alone are the dense layer's, with a b that stays as it is."""
+    model, start = started(make_trainable(cnn(), tmp_path / "part.tflite", TrainingOptions(trainable=chosen)))
+    found = find_head(layout_of(model, start.slots))
+    assert {k: n for k, n in found.names.items() if k in "Wb"} == names
+    assert found.dense == fixed
+    told = explained("x", model, start, precision="float64", batch=True)
+    shown = values(told)
+    assert ("b" in shown) == fixed
+    assert "b'" not in shown
+    assert told.agrees
+    assert told.losses[1] < told.losses[0]
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_why_another_network_is_not_told_stage_by_stage(tmp_path: Path, name: str) -> None:
-    options, why = OTHERS[name]
-    model, start = started(make_trainable(cnn(), tmp_path / "other.tflite", options))
-    with pytest.raises(UnknownFormError, match=why):
+@pytest.mark.parametrize("letter", ["z", "g_W"])
+def test_a_fault_in_a_layer_that_is_not_dense_is_seen(
+    tmp_path: Path, letter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, start = started(make_trainable(cnn(), tmp_path / "part.tflite", TrainingOptions(trainable="biases")))
+    place = find_head(layout_of(model, start.slots)).step.tensors[letter]
+    monkeypatch.setattr(runs, "run", spoilt(place))
+    told = explained("x", model, start)
+    assert [c.what.text for s in told.stages for c in s.checks if not c.agrees] == [letter]
+
+
+def smoothed(z: Expression, y: Expression) -> tuple[Expression, Expression]:
+    return categorical(z, y * 0.9 + 0.1 / 3)
+
+
+def test_a_loss_of_another_form_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of smoothed labels the loss is -Σ log p of others: it has all the operators."""
+    monkeypatch.setitem(LOSSES, "categorical_crossentropy", Loss(smoothed, "SOFTMAX"))
+    model, start = started(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions("categorical_crossentropy")))
+    with pytest.raises(UnknownFormError, match=NO_LOSS):
         explained("x", model, start)
+
+
+def test_why_another_network_is_not_told_stage_by_stage(tmp_path: Path) -> None:
+    model, start = started(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions("mean_squared_error")))
+    with pytest.raises(UnknownFormError, match=NO_LOSS):
+        explained("x", model, start)
+
+
+def two(z: Expression, y: Expression) -> tuple[Expression, Expression]:
+    """The cross-entropy, and squares of the same predictions."""
+    (entropy, dz), (squares, dz2) = categorical(z, y), squared(z, y)
+    return entropy + squares, dz + dz2
+
+
+def test_two_losses_are_none_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "categorical_crossentropy", Loss(two, "SOFTMAX"))
+    model, start = started(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions("categorical_crossentropy")))
+    with pytest.raises(UnknownFormError, match=NO_LOSS):
+        find_head(layout_of(model, start.slots))

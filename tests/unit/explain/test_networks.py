@@ -15,6 +15,7 @@ from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, 
 from tflite_transfer.diagnostics.explain import runs
 from tflite_transfer.diagnostics.explain.explanation import explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
+from tflite_transfer.diagnostics.explain.layout import layout_of
 from tflite_transfer.diagnostics.explain.runs import Run, run
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
@@ -161,7 +162,7 @@ def spoilt(number: int) -> Callable[..., Run]:
 @pytest.mark.parametrize("letter", ["x", "g_conv/bias"])
 def test_a_fault_in_front_is_seen(whole: Path, letter: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, start = started(whole)
-    found = find_head(model, start.slots)
+    found = find_head(layout_of(model, start.slots))
     place = found.step.tensors["x"] if letter == "x" else found.layers["conv/bias"]
     monkeypatch.setattr(runs, "run", spoilt(place))
     told = explained("cnn", model, start)

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tflite_transfer.diagnostics.explain.lessons import DECAYED, LESSONS, PENALTY
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, PENALTY, W, gradients
 from tflite_transfer.diagnostics.page import arcs, chart, code, numbers, picture
 from tflite_transfer.diagnostics.page.formula import call, fraction, new, of, row, symbol
 from tflite_transfer.diagnostics.page.names import ending, quoted
 from tflite_transfer.reference import head
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 
-FORMULAS = [PENALTY, DECAYED, *(f for lesson in LESSONS.values() for f in lesson.formulas)]
+ADDED = of(symbol("r"), W)
+OF_BOTH = gradients({"W": W, "b": symbol("b")}, [ADDED], decayed=False)
+DECAYED = gradients({"W": W}, [], decayed=True)
+FORMULAS = [PENALTY, OF_BOTH, DECAYED, *(f for lesson in LESSONS.values() for f in lesson.formulas)]
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda f: f.text)
@@ -37,6 +40,8 @@ def test_formulas_are_mathml_and_text(formula) -> None:
 
 def test_formulas_as_text() -> None:
     assert LESSONS["softmax"].formulas[0].text == "p_c = exp(z_c − m) / Σ_k exp(z_k − m), m = max_k z_k"
+    assert OF_BOTH.text == "g_W = xᵀ d + r_W, g_b = Σ_i d_i"
+    assert DECAYED.text == "g_W = xᵀ d + 2 λ W"
     assert LESSONS["adam"].formulas[-1].text == "w' = w − η m̂ / (√v̂ + ε)"
     assert row(symbol("a"), "·", fraction(row("b", "+", "c"), call("f", "x y"))).text == "a · (b + c) / f(x y)"
     assert new(of(symbol("m"), symbol("W"))).mathml == (

@@ -16,6 +16,7 @@ from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.diagnostics.explain.batch import Start, random_batch, scaled
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
+from tflite_transfer.diagnostics.explain.layout import layout_of
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
@@ -241,8 +242,8 @@ def renamed(model: Model) -> Model:
 def test_places_are_found_without_names(models: Mapping[str, Path], name: str) -> None:
     model = load_trainable(models[name])
     assert isinstance(model, Bundle)
-    plain = find_head(model, {})
-    other = find_head(replace(model, models={role: renamed(m) for role, m in model.models.items()}), {})
+    plain = find_head(layout_of(model, {}))
+    other = find_head(layout_of(replace(model, models={role: renamed(m) for role, m in model.models.items()}), {}))
     assert (plain.step.tensors, plain.update.tensors, plain.rule) == (
         other.step.tensors,
         other.update.tensors,

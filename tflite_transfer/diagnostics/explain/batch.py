@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tflite_transfer.dataset import read_folder, samples
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.images import load_each, to_range, unreadable
 from tflite_transfer.reference.tflite.errors import DataError, OptionError
+from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 from tflite_transfer.state import State
 from tflite_transfer.training import epoch_batches
@@ -47,13 +49,19 @@ def random_batch(model: Trainable, names: tuple[str, ...] | None, seed: int) -> 
     """Noise, the classes in turn: for a model without a data folder at hand."""
     rng = np.random.default_rng(seed)
     count = min(model.batch, 32)
-    numbers, told = rng.random((count, *_shape(model)), np.float32), tuple(f"noise {i}" for i in range(count))
-    return Batch(told, numbers, np.arange(count) % model.classes, _named(model, names), bool(model.image_shape))
+    shape, told = (count, *_shape(model)), tuple(f"noise {i}" for i in range(count))
+    words = _dtype(model).kind in "iu" and not model.image_shape  # 0 and 1, which any table of words has
+    drawn = rng.integers(0, 2, shape).astype(_dtype(model)) if words else rng.random(shape, np.float32)
+    return Batch(told, drawn, np.arange(count) % model.classes, _named(model, names), bool(model.image_shape))
 
 
 def _shape(model: Trainable) -> tuple[int, ...]:
     """(H, W, D), or of numbers that are no image what train takes an example as."""
     return model.image_shape or model.bottleneck_shape
+
+
+def _dtype(model: Trainable) -> np.dtype[Any]:
+    return model.x.dtype if isinstance(model, OneFile) else np.dtype(np.float32)
 
 
 def array_batch(model: Trainable, names: tuple[str, ...] | None, given: Mapping[str, Array]) -> Batch:
@@ -69,7 +77,7 @@ def array_batch(model: Trainable, names: tuple[str, ...] | None, given: Mapping[
     if y.min() < 0 or y.max() >= model.classes:
         raise DataError(f"class numbers must be 0 to {model.classes - 1}, but are {y.min()} to {y.max()}.")
     told, images = tuple(f"x[{i}]" for i in range(len(x))), bool(model.image_shape)
-    pixels = _pixels(model, list(x)) if images else x.astype(np.float32)
+    pixels = _pixels(model, list(x)) if images else x.astype(_dtype(model))
     return Batch(told, pixels, y.astype(np.int64), _named(model, names), images)
 
 
@@ -133,7 +141,9 @@ def _steps(
 
 def _features(model: Trainable, backend: Backend, batch: Batch) -> Array:
     """What a backend trains on, (B, F)."""
-    return backend.bottlenecks(scaled(model, batch)) if batch.images else batch.pixels.reshape(len(batch.classes), -1)
+    if batch.images:
+        return backend.bottlenecks(scaled(model, batch))
+    return batch.pixels.reshape(len(batch.classes), -1).astype(np.float32)
 
 
 def scaled(model: Trainable, batch: Batch) -> Array:

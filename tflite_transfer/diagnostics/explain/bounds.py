@@ -13,9 +13,10 @@ import numpy as np
 
 from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.bounds import TINY, Call
+from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.rules import allowed
-from tflite_transfer.diagnostics.verdicts import FURTHER
+from tflite_transfer.diagnostics.verdicts import FURTHER, NEAR
 from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.optimizers import (
     SGD,
@@ -28,6 +29,7 @@ from tflite_transfer.reference.optimizers import (
     RMSpropMomentum,
     Rule,
 )
+from tflite_transfer.reference.tflite.graph import Subgraph
 
 UNIT = 2.0**-24
 SUMS = 40.0  # seen: 25, for 128 terms in order after a large first one
@@ -36,23 +38,35 @@ MOVE, SQUARE = 4.0, 6.0  # seen: 2.9 for a parameter by momentum, 2.0 by others 
 ENGINES = ("numpy-nojit", "tflite")
 
 
-def of_step(n: Mapping[str, Array], l2: float | None) -> dict[str, Array]:
+def of_step(n: Mapping[str, Array], head: Head) -> dict[str, Array]:
     """What is allowed for z, p, log p, e, d, L, g_W and g_b, of these values of x, y, W, b, z, p, log p and d."""
-    x, w, d = (np.abs(n[k].astype(np.float64)) for k in ("x", "W", "d"))
     surprise = (n["y"] * np.maximum(1, np.abs(n["log p"]))).sum(axis=-1).mean()
-    squares = np.abs(n["R"]) if "R" in n else 0.0 if l2 is None else l2 * np.square(w).sum()
-    decay = 0.0 if l2 is None else 2 * l2 * w
-    nothing = np.zeros(n["p"].shape)
-    return {
-        "z": _alone("BATCH_MATMUL", n["z"], n["x"], n["W"]) + UNIT * (np.abs(n["z"]) + np.abs(n["b"])),
+    found = {
         "p": _alone("SOFTMAX", n["p"], n["z"]),
         "log p": _alone("LOG_SOFTMAX", n["log p"], n["z"]),
-        "e": nothing,  # one subtraction and one division, which IEEE 754 rounds in one way
-        "d": nothing,
-        "L": np.asarray(LOSS * UNIT * (surprise + squares)),
-        "g_W": SUMS * UNIT * (x.T @ d + decay),
-        "g_b": SUMS * UNIT * d.sum(axis=0),
-    }  # fmt: skip
+        "e": np.zeros(n["p"].shape),  # one subtraction and one division, which IEEE 754 rounds in one way
+        "d": np.zeros(n["p"].shape),
+        "L": np.asarray(LOSS * UNIT * (surprise + _penalty(n, head))),
+    }
+    if "e" not in head.step.tensors:  # TensorFlow's operator gives d alone, by a division of 1 and a product
+        found["d"] = found["p"] / len(n["p"]) + MOVE * UNIT * np.abs(n["d"])
+    return found | (_of_dense(n, head) if head.dense else {})
+
+
+def _penalty(n: Mapping[str, Array], head: Head) -> Array:
+    decay = 0.0 if head.l2 is None else head.l2 * np.square(n["W"].astype(np.float64)).sum()
+    return np.abs(n["R"]) if "R" in n else np.asarray(decay)
+
+
+def _of_dense(n: Mapping[str, Array], head: Head) -> dict[str, Array]:
+    x, w, d, b = (np.abs(np.asarray(n.get(k, 0.0), np.float64)) for k in ("x", "W", "d", "b"))
+    r_w, r_b = (np.abs(n.get(f"r_{k}", 0.0)) for k in "Wb")
+    decay = 0.0 if head.l2 is None else 2 * head.l2 * w
+    return {
+        "z": _alone("BATCH_MATMUL", n["z"], n["x"], n["W"]) + UNIT * (np.abs(n["z"]) + b),
+        "g_W": SUMS * UNIT * (x.T @ d + decay + r_w),
+        "g_b": SUMS * UNIT * (d.sum(axis=0) + r_b),
+    }
 
 
 def _alone(opcode: str, result: Array, *values: Array) -> Array:
@@ -60,16 +74,29 @@ def _alone(opcode: str, result: Array, *values: Array) -> Array:
     return allowed(ENGINES, Call(opcode, TABLE[opcode], values, {}), result, stored=False)
 
 
-def of_run(ours: Array, wide: Array | None, least: float = 0.0) -> Array | None:
-    """What is allowed after many operators: so many times as far as ours is from float64; None without that.
+def of_run(ours: Array, wide: Array | None) -> Array | None:
+    """What is allowed after many operators: so many times as far as ours is from float64; None without that."""
+    return None if wide is None else np.full(ours.shape, FURTHER * distance(ours, wide).max(initial=0))
 
-    ``least``: and such a share of the largest number. Terms of a gradient cancel, and few sums may be exact by chance:
-    without, one of 350 gradients of small networks came to 1.2 times what it would be allowed; with it, to 0.2.
+
+def of_gradient(graph: Subgraph, number: int, ours: Mapping[int, Array], wide: Mapping[int, Array]) -> Array:
+    """The same of a gradient, whose terms cancel; tensors by number.
+
+    Few sums may be exact by chance: without a share of the largest number one of 350 gradients of small networks came
+    to 1.2 times what it would be allowed; with it, to 0.2. And where a sum is nothing in truth, as the gradient of a
+    bias in front of a batch norm, it is what its terms had lost: seen, 1.1 times what it would be allowed without them.
     """
-    if wide is None:
-        return None
-    apart = distance(ours, wide).max(initial=0)
-    return np.full(ours.shape, max(FURTHER * apart, least * np.abs(wide).max(initial=0)))
+    apart = max(
+        FURTHER * distance(ours[number], wide[number]).max(initial=0), NEAR * np.abs(wide[number]).max(initial=0)
+    )
+    allowed = np.full(ours[number].shape, apart)
+    summed = next((o for o in graph.operators if o.opcode == "SUM" and o.outputs[0] == number), None)
+    axes = None if summed is None else graph.tensors[summed.inputs[1]].data
+    if summed is not None and axes is not None:
+        t = summed.inputs[0]
+        lost = distance(ours[t], wide[t]).sum(axis=tuple(axes.reshape(-1).tolist())).reshape(allowed.shape)
+        allowed = np.maximum(allowed, FURTHER * lost)
+    return allowed
 
 
 def of_update(name: str, n: Mapping[str, Array], rule: Rule) -> dict[str, Array]:

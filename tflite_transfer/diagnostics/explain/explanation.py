@@ -12,13 +12,15 @@ from tflite_transfer.backends.base import one_hot
 from tflite_transfer.diagnostics.explain.base import base_of
 from tflite_transfer.diagnostics.explain.batch import Start
 from tflite_transfer.diagnostics.explain.decision import Decision
-from tflite_transfer.diagnostics.explain.find_head import find_head
+from tflite_transfer.diagnostics.explain.find_head import NO_LOSS, find_head
 from tflite_transfer.diagnostics.explain.front import FeatureMap, Front, image_stage
+from tflite_transfer.diagnostics.explain.given import given
 from tflite_transfer.diagnostics.explain.held import Held, exact, held
+from tflite_transfer.diagnostics.explain.layout import Layout, layout_of
 from tflite_transfer.diagnostics.explain.network import Network
 from tflite_transfer.diagnostics.explain.numbers import Numbers, numbers
 from tflite_transfer.diagnostics.explain.places import Head
-from tflite_transfer.diagnostics.explain.runs import step_of
+from tflite_transfer.diagnostics.explain.runs import Passes
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
 from tflite_transfer.diagnostics.explain.walk import RULES, stages
@@ -26,9 +28,11 @@ from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
 from tflite_transfer.diagnostics.sides import ORACLE, is_litert
 from tflite_transfer.reference.tflite.bundle import Bundle
-from tflite_transfer.reference.tflite.errors import MissingExtraError
+from tflite_transfer.reference.tflite.errors import MissingExtraError, UnknownFormError
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
+
+CLOSE = 1e-3  # of the largest number: between formulas of one kind there are roundings, between others tenths
 
 
 class Rounding(NamedTuple):
@@ -51,13 +55,21 @@ class Explanation:
     stages: tuple[Stage, ...]
     maps: tuple[FeatureMap, ...]
     engine: str
-    without: str | None  # why nothing is held against the engine
+    without: str | None  # why nothing, or not all, is held against the engine
     roundings: tuple[Rounding, ...]  # empty where float64 was not asked for
 
     @property
     def engine_name(self) -> str:
         """What the engine is called in a sentence."""
         return "LiteRT" if is_litert(self.engine) else "The numpy backend"
+
+    @property
+    def unheld(self) -> str:
+        """What the page says where not all is held against the engine."""
+        if self.without is None:
+            return ""
+        checks = any(s.checks for s in self.stages)
+        return f"{'Not all' if checks else 'Nothing'} is held against {self.engine_name}: {self.without}"
 
     @property
     def agrees(self) -> bool | None:
@@ -74,44 +86,58 @@ def explained(
     ``engine``: what the reference is held against. ``precision``: ``float64`` computes all of it in double, too.
     ``batch``: also each sample's own gradient.
     """
-    head = find_head(model, start.slots)
-    front = _front(model, head, start)
-    found = numbers(head, start.params, start.slots, front.given(), one_hot(start.batch.classes, model.classes))
-    theirs, without = _held(head, found, engine)
-    wide = exact(head, found, front.exact()) if precision == "float64" else {}
-    looked, maps = front.stage(None if without else engine, exact=bool(wide))
+    assert isinstance(model, OneFile | Bundle)
+    layout = layout_of(model, start.slots)
+    head, passes = find_head(layout), Passes(model, start)
+    front = _front(model, layout, head, passes, start)
+    found = numbers(
+        head, start.params, start.slots, given(head, front, passes, "numpy"),
+        one_hot(start.batch.classes, model.classes),
+    )  # fmt: skip
+    _check_formulas(head, found, passes)
+    theirs, without = _held(head, found, passes, engine)
+    wide = exact(head, found, given(head, front, passes, ORACLE)) if precision == "float64" else {}
+    looked, maps = front.stage(engine if theirs else None, exact=bool(wide))
     seen = (image_stage(model, start.batch),) if start.batch.images else ()
-    walked = stages(Step(head, start.batch, found, theirs, wide, front.layers), batch=batch)
+    walked = stages(Step(head, start.batch, found, theirs, wide, front.layers, passes), batch=batch)
     return Explanation(
         printable(name), _told(head), start.step, Decision(start.batch, found["p"], found["p'"]),
         (float(found["L"]), float(found["L'"])), (*seen, looked, *walked),
-        tuple(maps), engine, without, _roundings(head, found, wide) if wide else (),
+        tuple(maps), engine, without, _roundings(head, found, passes, wide) if wide else (),
     )  # fmt: skip
 
 
-def _front(model: Trainable, head: Head, start: Start) -> Front:
+def _front(model: OneFile | Bundle, layout: Layout, head: Head, passes: Passes, start: Start) -> Front:
     """A frozen base whose features go right into the last layer, else the layers of the network."""
-    assert isinstance(model, OneFile | Bundle)
-    if isinstance(model, OneFile):
-        argument = model.signature(model.roles.train.key).inputs[model.roles.train.argument]
-        frozen = model.roles.base is not None and argument == head.step.tensors["x"]
-    else:
-        frozen = head.step.graph.inputs[0] == head.step.tensors["x"]
-    if not frozen:
-        return Network(head, step_of(model, start), {**start.params, **start.slots})
-    return base_of(model, start.batch)
+    based = isinstance(model, Bundle) or model.roles.base is not None
+    if based and head.step.tensors.get("x") == layout.x:
+        return base_of(model, start.batch)
+    return Network(layout, head, passes)
 
 
-def _held(head: Head, found: Numbers, engine: str) -> tuple[Mapping[str, Held], str | None]:
+def _check_formulas(head: Head, found: Numbers, passes: Passes) -> None:
+    """A loss of another form, as one with smoothed labels or weighted classes, is seen by what the file makes of it.
+
+    Raises UnknownFormError.
+    """
+    now = passes.now("numpy").tensors
+    for letter in ("L", *(f"g_{k}" for k in head.parameters)):
+        theirs = head.step.turned(letter, now[head.step.tensors[letter]])
+        ours = np.asarray(found[letter])
+        if not np.allclose(ours, theirs, rtol=0, atol=CLOSE * max(largest(np.asarray(theirs)), largest(ours))):
+            raise UnknownFormError(NO_LOSS)
+
+
+def _held(head: Head, found: Numbers, passes: Passes, engine: str) -> tuple[Mapping[str, Held], str | None]:
     try:
-        return held(head, found, engine), None
+        return held(head, found, passes, engine)
     except MissingExtraError as e:
         return {}, str(e)
 
 
-def _roundings(head: Head, found: Numbers, wide: Numbers) -> tuple[Rounding, ...]:
+def _roundings(head: Head, found: Numbers, passes: Passes, wide: Numbers) -> tuple[Rounding, ...]:
     """Where rounding enters, in the order of the step."""
-    alone = held(head, found, ORACLE)
+    alone, _ = held(head, found, passes, ORACLE)
     told = []
     for letter, ours in alone.items():
         size = largest(np.asarray(ours.value)) or 1.0
@@ -123,4 +149,6 @@ def _roundings(head: Head, found: Numbers, wide: Numbers) -> tuple[Rounding, ...
 
 def _told(head: Head) -> str:
     decay = "" if head.l2 is None else f", L2 {short(head.l2)}"
+    if head.rule is None:
+        return f"a rule of its own{decay}"
     return f"{RULES[type(head.rule)].name}, learning rate {short(head.rule.learning_rate)}{decay}"

@@ -1,4 +1,4 @@
-"""The stages from the features to the gradients. B examples, F features, C classes."""
+"""The stages from the features to the loss, and its derivative by the scores. B examples, F features, C classes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 
 from tflite_transfer.diagnostics.explain import lessons
 from tflite_transfer.diagnostics.explain.decision import SAMPLE
-from tflite_transfer.diagnostics.explain.lessons import LESSONS, B, D, G, L, P, W, X, Y, Z
-from tflite_transfer.diagnostics.explain.numbers import one_sample
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, B, D, L, P, W, X, Y, Z
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
 from tflite_transfer.diagnostics.explain.step import ERROR, LOG_P, Step, told_stage
-from tflite_transfer.diagnostics.page.formula import call, group, of, power, row, symbol
+from tflite_transfer.diagnostics.page.formula import call, power, row, symbol
 from tflite_transfer.diagnostics.page.names import ending
 from tflite_transfer.diagnostics.page.numbers import shape, short
 from tflite_transfer.reference import head as definition
@@ -21,17 +20,23 @@ from tflite_transfer.reference import head as definition
 def logits_stage(s: Step) -> Stage:
     """Scores."""
     b, f, c = len(s.found["x"]), s.found["x"].shape[1], s.found["z"].shape[1]
-    symbols = (
+    symbols = [
         Symbol(X, "the features of each sample", shape((b, f))),
         Symbol(W, f"weights, the file's {ending(s.head.names['W'])}", shape((f, c))),
-        Symbol(B, f"one number for each class, the file's {ending(s.head.names['b'])}", shape((c,))),
         Symbol(Z, "scores, also called logits", shape((b, c))),
-    )
-    values = (s.whole(W, "the weights before the step"), s.whole(B, "and b"), s.of_sample(Z, "this sample's scores"))
-    note = "All weights are 0 as yet, and so are all scores." if not s.found["W"].any() else ""
+    ]
+    values = [s.whole(W, "the weights before the step"), s.of_sample(Z, "this sample's scores")]
+    lesson = LESSONS["logits"]
+    if "b" in s.found:
+        file = f"the file's {ending(s.head.names['b'])}" if "b" in s.head.names else "which the step leaves as it is"
+        symbols.insert(2, Symbol(B, f"one number for each class, {file}", shape((c,))))
+        values.insert(1, s.whole(B, "and b"))
+    else:
+        lesson = replace(lesson, says=lessons.UNBIASED_SAYS, formulas=(lessons.UNBIASED,))
+    note = "All weights are 0 as yet, and so are all scores." if not s.found["z"].any() else ""
     if s.head.step.of_rows:
         note = f"{note} The file keeps W transposed, a row for each class.".lstrip()
-    return told_stage("logits", symbols, values, (definition.logits,), s.checks(Z), note)
+    return told_stage("logits", symbols, values, (definition.logits,), s.checks(Z), note, lesson)
 
 
 def softmax_stage(s: Step) -> Stage:
@@ -115,57 +120,3 @@ def dlogits_stage(s: Step) -> Stage:
             "weights' gradient, whatever batch it is given. b's gradient is a true mean."
         )
     return told_stage("dlogits", symbols, values, (definition.gradients,), s.checks(ERROR, D), note)
-
-
-def gradients_stage(s: Step) -> Stage:
-    """The gradients of W and b."""
-    g_w, g_b = of(G, W), of(G, B)
-    symbols = [
-        Symbol(X, "features", shape(s.found["x"].shape)),
-        Symbol(D, "the loss's derivative by each score", shape(s.found["d"].shape)),
-        Symbol(g_w, "the gradient of W", shape(s.found["g_W"].shape)),
-        Symbol(g_b, "the gradient of b", shape(s.found["g_b"].shape)),
-    ]
-    lesson = LESSONS["gradients"]
-    if s.head.l2 is not None:
-        lesson = replace(lesson, formulas=(lessons.DECAYED,))
-        symbols.append(Symbol(symbol("λ"), "the file's L2 factor", short(s.head.l2)))
-    j, c = (int(i) for i in np.unravel_index(np.abs(s.found["g_W"]).argmax(), s.found["g_W"].shape))
-    terms = s.found["x"][:, j] * s.found["d"][:, c]
-    values = (
-        s.whole(g_w, "of every weight"),
-        s.whole(g_b, "of b"),
-        Value(
-            row(symbol("x", f"i,{j}"), symbol("d", f"i,{c}")),
-            f"the terms of the largest one, feature {j} for {s.batch.class_names[c]}; together {short(terms.sum(), 6)}",
-            terms,
-        ),
-    )
-    return told_stage("gradients", tuple(symbols), values, (definition.gradients,), s.checks(g_w, g_b), lesson=lesson)
-
-
-def each_sample_stage(s: Step) -> Stage:
-    """Each sample alone, and the mean of all."""
-    alone = [one_sample(s.head, s.found, i) for i in range(len(s.found["x"]))]
-    g_b = np.stack([g["g_b"] for g in alone])
-    mean = np.mean([g["g_W"] for g in alone], axis=0)
-    apart = float(np.abs(mean - s.found["g_W"]).max())
-    rows = tuple(f"{i}  {name}" for i, name in enumerate(s.batch.names))
-    scaled = s.head.divisor is not None and s.head.divisor != len(alone)
-    note = (
-        f"The mean of the {len(alone)} weight gradients is {short(apart)} at most from the batch's own, "
-        f"whose largest number is {short(float(np.abs(s.found['g_W']).max()))}"
-        + (": the file divides by its own batch." if scaled else ": a few roundings.")
-    )
-    symbols = (
-        Symbol(symbol("g", above=group("i")), "the gradient of sample i alone", shape(s.found["g_W"].shape)),
-        Symbol(G, "the gradient of the batch", shape(s.found["g_W"].shape)),
-    )
-    sizes = np.array([np.sqrt(np.square(g["g_W"], dtype=np.float64).sum()) for g in alone])
-    values = (
-        Value(symbol("g", "b", group("i")), "one row a sample", g_b, rows, s.batch.class_names),
-        Value(row("mean"), "of the rows", g_b.mean(axis=0), columns=s.batch.class_names),
-        s.whole(of(G, B), "the batch's own"),
-        Value(row("|", symbol("g", "W", group("i")), "|"), "how far each sample pulls", sizes),
-    )
-    return told_stage("batch", symbols, values, (definition.gradients,), (), note)

@@ -52,12 +52,8 @@ class Front(Protocol):
         """What of it trains."""
         ...
 
-    def given(self) -> dict[str, Array]:
-        """What ``numbers`` takes: features x (B, F), and where the step moves them x', R and R'."""
-        ...
-
-    def exact(self) -> dict[str, Array]:
-        """The same in float64."""
+    def given(self, engine: str) -> dict[str, Array]:
+        """What goes into the last layer, x (B, F), or comes out of it, z (B, C); where the step moves them x' or z'."""
         ...
 
     def stage(self, engine: str | None, *, exact: bool) -> tuple[Stage, list[FeatureMap]]:

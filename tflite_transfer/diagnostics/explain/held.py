@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from tflite_transfer.backends.base import Array
 from tflite_transfer.diagnostics.explain import bounds
-from tflite_transfer.diagnostics.explain.numbers import PARAMETERS, Numbers
+from tflite_transfer.diagnostics.explain.numbers import Numbers
 from tflite_transfer.diagnostics.explain.places import Head
+from tflite_transfer.diagnostics.explain.runs import Passes
 from tflite_transfer.diagnostics.sides import ORACLE, Side, open_side
+from tflite_transfer.diagnostics.verdicts import FURTHER
+from tflite_transfer.reference import head as definition
+from tflite_transfer.reference.tflite.errors import ModelError
 
 # What each quantity is computed from, when it is held against another engine: so its own roundings alone show.
 STEP: Mapping[str, tuple[str, ...]] = {
-    "z": ("x", "W", "b"), "p": ("z",), "log p": ("z",), "e": ("p", "y"), "d": ("e", "y"), "L": ("z", "y", "W", "R"),
-    "g_W": ("x", "y", "e", "d", "W"), "g_b": ("y", "e", "d"),
+    "z": ("x", "W", "b"), "p": ("z",), "log p": ("z",), "e": ("p", "y"), "d": ("z", "e", "y"), "L": ("z", "y", "W"),
+    "g_W": ("x", "y", "e", "d", "W"), "g_b": ("y", "e", "d", "b"),
 }  # fmt: skip
-STATE = tuple(f"{letter}_{k}" for letter in "mv" for k in PARAMETERS)
-UPDATE = (*PARAMETERS, *(f"g_{k}" for k in PARAMETERS), *STATE, "t")
+UPDATE = 16 * 2.0**-24  # a rule's few operators, on numbers that do not cancel
+OF_A_RUN = ("z", "g_W", "g_b")  # of a layer that is not dense: by all operators in front
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,43 +31,94 @@ class Held:
     """An engine's value of a quantity, and how far it may be from ours."""
 
     value: Array
-    allowed: Array
+    allowed: Array | None
 
 
-def held(head: Head, found: Numbers, engine: str) -> dict[str, Held]:
-    """Every quantity that the file computes, by letter. Raises MissingExtraError where LiteRT is not installed."""
+def held(head: Head, found: Numbers, passes: Passes, engine: str) -> tuple[dict[str, Held], str | None]:
+    """Every quantity that the file computes, by letter; and why some are not, where the engine lacks an operator.
+
+    Raises MissingExtraError where LiteRT is not installed.
+    """
     step, update = _sides(head, engine)
-    allowed = bounds.of_step(found, head.l2)
-    theirs = {}
-    for letter, given in STEP.items():
-        if letter in head.step.tensors:
-            theirs[letter] = head.step.computed(step, {k: found[k] for k in given if k in found}, letter)[letter]
-    before = {k: found[k] for k in UPDATE if k in found}
-    for name in PARAMETERS:
-        allowed |= bounds.of_update(name, found, head.rule)
-    wanted = [letter for letter in allowed if letter in head.update.tensors and letter not in theirs]
-    theirs |= head.update.computed(update, before, *wanted)
-    return {letter: Held(value, allowed[letter]) for letter, value in theirs.items()}
+    allowed, theirs, without = _allowed(head, found), dict[str, Array](), None
+    for places, side, wanted in ((head.step, step, _of_step(head)), (head.update, update, _of_update(head, found))):
+        for letter, given in wanted.items():
+            try:
+                theirs |= places.computed(side, {k: found[k] for k in given if k in found}, letter)
+            except ModelError as e:
+                without = without or str(e)
+    if head.rule is None:
+        allowed |= _allowed_of_unknown(head, found)
+    made = {k: Held(value, allowed[k]) for k, value in theirs.items()}
+    if not head.dense and engine != ORACLE:
+        try:
+            made |= _of_run(head, passes, engine)
+        except ModelError as e:  # LiteRT sets variables by signatures, which others' files lack
+            without = without or str(e)
+    return made, without
+
+
+def _of_step(head: Head) -> dict[str, tuple[str, ...]]:
+    terms = tuple(f"{k}{i}" for k, n in head.terms.items() for i in range(n))
+    skipped = () if head.dense else OF_A_RUN
+    return {k: (*given, *terms) for k, given in STEP.items() if k in head.step.tensors and k not in skipped}
+
+
+def _of_update(head: Head, found: Numbers) -> dict[str, tuple[str, ...]]:
+    """All that comes of the step, of all that was before it."""
+    after = [k for k in head.update.tensors if k[-1] == "'" or "\u0302" in k]
+    before = tuple(k for k in head.update.tensors if k not in after)
+    known = set(_of_rule(head, found)) if head.rule is not None else set(after)
+    return {k: before for k in after if k in known}
+
+
+def _allowed(head: Head, found: Numbers) -> dict[str, Array | None]:
+    return {**bounds.of_step(found, head), **_of_rule(head, found)}
+
+
+def _of_rule(head: Head, found: Numbers) -> dict[str, Array]:
+    if head.rule is None:
+        return {}
+    return {k: v for name in head.parameters for k, v in bounds.of_update(name, found, head.rule).items()}
+
+
+def _allowed_of_unknown(head: Head, found: Numbers) -> dict[str, Array | None]:
+    """Of a rule without a formula: by how far our own run of its operators is from float64."""
+    _, side = _sides(head, ORACLE)
+    wide = {
+        letter: head.update.computed(side, {k: found[k] for k in given if k in found}, letter)[letter]
+        for letter, given in _of_update(head, found).items()
+    }
+    return {k: FURTHER * np.abs(found[k] - v) + UPDATE * np.abs(v) for k, v in wide.items()}
+
+
+def _of_run(head: Head, passes: Passes, engine: str) -> dict[str, Held]:
+    ours, theirs, wide = (passes.now(e).tensors for e in ("numpy", engine, ORACLE))
+    found, graph = dict[str, Held](), head.step.part.graph
+    for k, i in head.step.tensors.items():
+        if k in OF_A_RUN:
+            allowed = bounds.of_run(ours[i], wide[i]) if k == "z" else bounds.of_gradient(graph, i, ours, wide)
+            found[k] = Held(theirs[i], allowed)
+    return found
 
 
 def exact(head: Head, found: Numbers, given: Numbers) -> dict[str, Array]:
     """The step in float64 by the file's own graph, from what is ``given`` as in ``numbers``: what float32 rounds."""
     step, update = _sides(head, ORACLE)
-    now, then = ({k: given[f"{k}{prime}"] for k in "xR" if f"{k}{prime}" in given} for prime in ("", "'"))
-    made = dict(now) | _forward(head, step, {**now, **{k: found[k] for k in ("y", *PARAMETERS)}})
-    before = {k: made[k] if k in made else found[k] for k in UPDATE if k in made or k in found}
-    wanted = [k for k in head.update.tensors if k not in before]
+    now, then = ({k.rstrip("'"): v for k, v in given.items() if (k[-1] == "'") == after} for after in (False, True))
+    known = {**{k: found[k] for k in ("y", *head.parameters)}, **now}
+    made = now | head.step.computed(step, known, *(k for k in head.step.tensors if k not in known))
+    wanted = _of_update(head, found)
+    before = {k: made[k] if k in made else found[k] for k in next(iter(wanted.values()))}
     made |= head.update.computed(update, before, *wanted)
-    new = {k: made[f"{k}'"] for k in PARAMETERS}
-    after = _forward(head, step, {"x": now["x"], **then, "y": found["y"], **new})
-    return made | {f"{k}'": after[k] for k in ("z", "p", "L")}
-
-
-def _forward(head: Head, side: Side, given: Numbers) -> dict[str, Array]:
-    return head.step.computed(side, given, *(k for k in head.step.tensors if k not in given))
+    new = {k: made[f"{k}'"] for k in head.parameters}
+    after = {**{k: now[k] for k in ("x", "b", "z") if k in now}, **then, **new, "y": found["y"]}
+    after |= head.step.computed(step, after, "z")
+    loss = head.step.computed(step, after, "L")["L"]
+    return made | {"z'": after["z"], "p'": definition.softmax(after["z"]), "L'": loss}
 
 
 def _sides(head: Head, engine: str) -> tuple[Side, Side]:
-    step = open_side(engine, head.step.source)
-    one = head.step.source is head.update.source
-    return step, step if one else open_side(engine, head.update.source)
+    step = open_side(engine, head.step.part.source)
+    one = head.step.part is head.update.part
+    return step, step if one else open_side(engine, head.update.part.source)

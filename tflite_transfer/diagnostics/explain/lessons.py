@@ -5,12 +5,13 @@ i example, j feature, c and k classes; a prime is a value after the step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from tflite_transfer.diagnostics.explain.rule_lessons import RULES, G
 from tflite_transfer.diagnostics.explain.stage import Lesson, Reference
 from tflite_transfer.diagnostics.page.formula import (
     Math,
+    Part,
     call,
     fraction,
     group,
@@ -28,7 +29,6 @@ DEEP = "https://www.deeplearningbook.org/contents"
 X, W, B, Z, P, Y, L, D = (symbol(letter) for letter in "xWbzpyLd")
 A, U, LOW, HIGH = (symbol(name) for name in ("a", "u", "lo", "hi"))
 LAMBDA, THETA, R = (symbol(letter) for letter in "λθR")
-GW, GB = of(G, W), of(G, B)
 
 IMAGE = Lesson(
     "The image becomes numbers",
@@ -52,22 +52,54 @@ BOTTLENECK = Lesson(
     Reference("Donahue et al., DeCAF (2013)", "https://arxiv.org/abs/1310.1531"),
 )
 
+_LOOK = "From there the chain rule goes on operator by operator: the derivative behind it, times its own."
+_BACKPROPAGATION = Reference("Rumelhart, Hinton and Williams (1986)", "https://doi.org/10.1038/323533a0")
+
+
+def _of_network(made: Math) -> Math:
+    return row(made, "=", call("f", A, Math("<mo>,</mo>", ","), THETA))
+
+
+def _handed_back(below: str, made: Math, *error: Math) -> Math:
+    """``g = Σ Jᵀ (what the loss says of what is made)``."""
+    return row(
+        symbol("g", below), "=", total("i", row(symbol("J", "i", "T"), *error, symbol("d", "i"))), ",",
+        symbol("J", "i"), "=", fraction(row("∂", made), row("∂", below)),
+    )  # fmt: skip
+
+
 NETWORK = Lesson(
     "The network turns what it sees into features",
     "All layers but the last one; they train too, each by the derivative that the layer behind it hands back.",
-    (
-        row(X, "=", call("f", A, Math("<mo>,</mo>", ","), THETA)),
-        row(
-            symbol("g", "θ"), "=", total("i", row(symbol("J", "i", "T"), W, symbol("d", "i"))), ",",
-            symbol("J", "i"), "=", fraction(row("∂", symbol("x", "i")), row("∂", THETA)),
-        ),
-    ),
+    (_of_network(X), _handed_back("θ", symbol("x", "i"), W)),
     (
         "The scores are z = Wᵀx + b, so the derivative of the loss by an example's features is W d_i.",
-        "From there the chain rule goes on operator by operator: the derivative behind it, times its own.",
+        _LOOK,
     ),
-    Reference("Rumelhart, Hinton and Williams (1986)", "https://doi.org/10.1038/323533a0"),
-)  # fmt: skip
+    _BACKPROPAGATION,
+)
+
+SCORES = Lesson(
+    "The network turns what it sees into scores",
+    "All its layers: the last one is no product with a matrix and nothing else, so it is told as the others are.",
+    (_of_network(Z), _handed_back("θ", symbol("z", "i"))),
+    (
+        "A score for each class is log p up to a constant that all classes share; d_i is what the loss says of them.",
+        _LOOK,
+    ),
+    _BACKPROPAGATION,
+)
+
+CHAIN = Lesson(
+    "Which way the weights should move",
+    "The errors of the scores, handed back through the layer that gave them.",
+    (_handed_back("W", symbol("z", "i")),),
+    (
+        "A small change ΔW changes an example's scores by J_i ΔW, and the loss by d_i of that: d_iᵀ J_i ΔW.",
+        "The batch's loss changes by the sum, (Σ_i J_iᵀ d_i) · ΔW; what regularisers say is added by the file.",
+    ),
+    _BACKPROPAGATION,
+)
 
 LOGITS = Lesson(
     "A score for each class",
@@ -79,6 +111,9 @@ LOGITS = Lesson(
     ),
     Reference("Bishop, Pattern Recognition and Machine Learning, eq. 4.105", PRML),
 )
+
+UNBIASED = row(symbol("z", "c"), "=", total("j", row(symbol("x", "j"), symbol("W", "jc"))))
+UNBIASED_SAYS = "Each class weighs the features by its own column of W; this layer has no bias."
 
 _ZM = row(symbol("z", "c"), "−", symbol("m"))
 _ZK = row(symbol("z", "k"), "−", symbol("m"))
@@ -142,16 +177,26 @@ DLOGITS = Lesson(
 GRADIENTS = Lesson(
     "Which way the weights should move",
     "The error of a score, times what the weight had multiplied: a feature that was 0 has no say.",
-    (row(GW, "=", power(X, "T"), D, ",", GB, "=", total("i", symbol("d", "i"))),),
+    (),  # as this model has it: see ``gradients``
     (
         "z_ic = Σ_j x_ij W_jc + b_c, so ∂z_ic/∂W_jc = x_ij and ∂z_ic/∂b_c = 1.",
         "The chain rule sums over the examples: ∂L/∂W_jc = Σ_i x_ij d_ic, and ∂L/∂b_c = Σ_i d_ic.",
     ),
     Reference("Goodfellow et al., Deep Learning, section 6.5", f"{DEEP}/mlp.html"),
 )
-DECAYED = row(
-    GW, "=", power(X, "T"), D, "+", "2", LAMBDA, W, ",", GB, "=", total("i", symbol("d", "i"))
-)  # fmt: skip
+
+
+def gradients(letters: Mapping[str, Math], added: Collection[Math], *, decayed: bool) -> Math:
+    """Of W, and of b where it trains, with what L2 or other regularisers add."""
+    says = {"W": row(power(X, "T"), D), "b": total("i", symbol("d", "i"))}
+    decay: list[Part] = ["+", "2", LAMBDA, W] if decayed else []
+    parts: list[Part] = []
+    for name, letter in letters.items():
+        r = of(symbol("r"), letter)
+        parts += [*([","] if parts else []), of(G, letter), "=", says[name]]
+        parts += [*(decay if name == "W" else []), *(["+", r] if r in added else [])]
+    return row(*parts)
+
 
 AFTER = Lesson(
     "The same batch once more",
@@ -182,4 +227,5 @@ MEAN = Lesson(
 LESSONS: Mapping[str, Lesson] = {
     "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
     "dlogits": DLOGITS, "gradients": GRADIENTS, **RULES, "after": AFTER, "batch": MEAN, "network": NETWORK,
+    "scores": SCORES, "chain": CHAIN,
 }  # fmt: skip

@@ -132,7 +132,18 @@ RMSPROP_MOMENTUM = Lesson(
     _HINTON,
 )
 
+OWN = Lesson(
+    "The step: by a rule of the file's own",
+    "None of the rules that are told here by a formula: these are the numbers that its operators make.",
+    (row(new(symbol("w")), "=", symbol("w"), "+", symbol("Δ"), symbol("w")),),
+    (
+        "Every rule goes against the gradient in some way: g · Δw < 0 lowers the loss, if the step is small.",
+        "What it keeps from one step to the next are its slots; the operators' functions stand below.",
+    ),
+    Reference("Goodfellow et al., Deep Learning, chapter 8", "https://www.deeplearningbook.org/contents/optimization.html"),
+)  # fmt: skip
+
 RULES: Mapping[str, Lesson] = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "keras_adam": KERAS_ADAM, "adamw": ADAMW,
-    "rmsprop": RMSPROP, "rmsprop_momentum": RMSPROP_MOMENTUM,
+    "rmsprop": RMSPROP, "rmsprop_momentum": RMSPROP_MOMENTUM, "own rule": OWN,
 }  # fmt: skip

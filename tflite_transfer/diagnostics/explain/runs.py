@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,27 @@ def run(engine: str, graph: Graph) -> Run:
 
 
 Once = Callable[[str, Tree], Run]  # by an engine, from these parameters and slots
+
+
+class Passes:
+    """The file's own step from these parameters and slots, and from those that it leaves: each engine takes it once."""
+
+    def __init__(self, model: OneFile | Bundle, start: Start) -> None:
+        self._model, self._start = model, start
+        self.once, self.values = step_of(model, start), {**start.params, **start.slots}
+        self.now, self.then = cache(self._now), cache(self._then)
+
+    def _now(self, engine: str) -> Run:
+        return self.once(engine, self.values)
+
+    def _then(self, engine: str) -> Run:
+        return self.once(engine, self.now(engine).variables)
+
+    def alone(self, i: int) -> Run:
+        """The reference's step on sample i of the batch, and on no other."""
+        b = self._start.batch
+        one = replace(b, names=b.names[i : i + 1], pixels=b.pixels[i : i + 1], classes=b.classes[i : i + 1])
+        return step_of(self._model, replace(self._start, batch=one))("numpy", self.values)
 
 
 def step_of(model: OneFile | Bundle, start: Start) -> Once:

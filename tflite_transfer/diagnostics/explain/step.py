@@ -15,6 +15,7 @@ from tflite_transfer.diagnostics.explain.held import Held
 from tflite_transfer.diagnostics.explain.lessons import LESSONS, B, P, W, Y
 from tflite_transfer.diagnostics.explain.numbers import Numbers
 from tflite_transfer.diagnostics.explain.places import Head
+from tflite_transfer.diagnostics.explain.runs import Passes
 from tflite_transfer.diagnostics.explain.stage import Check, Lesson, Stage, Symbol, Value, check
 from tflite_transfer.diagnostics.page.formula import Math, call, row
 
@@ -33,7 +34,13 @@ class Step:
     found: Numbers
     held: Mapping[str, Held]
     exact: Numbers  # empty where float64 was not asked for
-    layers: tuple[Layer, ...] = ()  # what trains in front of the last one
+    layers: tuple[Layer, ...]  # what trains in front of the last one
+    passes: Passes
+
+    @property
+    def letters(self) -> Mapping[str, Math]:
+        """W, and b where that trains too."""
+        return {k: LETTERS[k] for k in self.head.parameters}
 
     def of_sample(self, letter: Math, meaning: str, key: str | None = None) -> Value:
         """The sample's row of a quantity (B, C), with the classes' names."""

@@ -87,7 +87,7 @@ def learns_classes(model: Trainable) -> bool:
     train = model.signature(model.roles.train.key)
     labels = model.model.subgraphs[train.subgraph].tensors[train.inputs[model.roles.labels]]
     one_each = len(labels.shape) == (1 if model.sparse else 2) and model.loss is not None and model.roles.base is None
-    numbers = model.x.type == "FLOAT32" and -1 not in model.bottleneck_shape
+    numbers = model.x.type in ("FLOAT32", "INT32", "INT64") and -1 not in model.bottleneck_shape
     return model.classifies and (bool(model.image_shape) or (one_each and numbers))
 
 

@@ -37,8 +37,8 @@ def explanation_text(told: Explanation) -> list[RenderableType]:
     d = told.decision
     loss.append(f"right {d.right[0]} → {d.right[1]} of {len(d.moves)}")
     parts: list[RenderableType] = [head, Text(f"the sample: {d.sample}, a {d.truth}"), loss, Text(), _bars(d)]
-    if told.without:
-        parts.append(Text(f"Nothing is held against {told.engine_name}: {told.without}"))
+    if told.unheld:
+        parts.append(Text(told.unheld))
     for number, stage in enumerate(told.stages, 1):
         parts += [Text(), Text(f"{number}  {stage.lesson.title}", "bold"), *(_indented(p) for p in _stage(stage, told))]
     if told.roundings:
@@ -78,7 +78,8 @@ def _stage(stage: Stage, told: Explanation) -> Iterable[RenderableType]:
     yield from (_check(c, told.engine_name) for c in stage.checks)
     if stage.note:
         yield Text(stage.note.replace("``", ""), "italic")
-    yield Text(f"computed by {', '.join(s.where for s in stage.sources)}", "dim")
+    if stage.sources:
+        yield Text(f"computed by {', '.join(s.where for s in stage.sources)}", "dim")
 
 
 def trace_text(told: Trace) -> list[RenderableType]:

@@ -6,13 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, P, W, Z
-from tflite_transfer.diagnostics.explain.lessons import B as BIAS
-from tflite_transfer.diagnostics.explain.numbers import PARAMETERS
+from tflite_transfer.diagnostics.explain.lessons import LESSONS, G, L, P, Z
 from tflite_transfer.diagnostics.explain.rule_lessons import DELTA, ETA, MU, RHO, M, V
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol, Value
-from tflite_transfer.diagnostics.explain.step import LETTERS, Step, told_stage
-from tflite_transfer.diagnostics.page.formula import hat, new, of, row, symbol
+from tflite_transfer.diagnostics.explain.step import Step, told_stage
+from tflite_transfer.diagnostics.page.formula import Math, hat, new, of, row, symbol
 from tflite_transfer.diagnostics.page.numbers import short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
@@ -23,20 +21,29 @@ T = symbol("t")
 
 def sgd_stage(s: Step) -> Stage:
     """Plain gradient descent."""
-    rate = s.head.rule.learning_rate
+    assert s.head.rule is not None
     symbols = (
-        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(symbol("w"), "every number of W and b", _count(s)),
         Symbol(G, "its gradient", "the same"),
-        Symbol(ETA, "the learning rate", short(rate)),
+        Symbol(ETA, "the learning rate", short(s.head.rule.learning_rate)),
     )
-    values = [_move(s, "W")]
-    for name in PARAMETERS:
-        values.append(s.whole(new(LETTERS[name]), "after the step"))
+    values = [move(s, "W")]
+    values += [s.whole(new(letter), "after the step") for letter in s.letters.values()]
     values.append(_one_weight(s))
-    return told_stage("sgd", symbols, tuple(values), (optimizers.sgd,), s.checks(new(W), new(BIAS)), _others(s))
+    return told_stage("sgd", symbols, values, (optimizers.sgd,), s.checks(*_moved(s)), others(s))
 
 
-def _others(s: Step) -> str:
+def _count(s: Step) -> str:
+    return short(sum(s.found[k].size for k in s.head.parameters))
+
+
+def _moved(s: Step, *states: Math) -> list[Math]:
+    """The new parameters, and these states of each."""
+    letters = list(s.letters.values())
+    return [*map(new, letters), *(new(of(state, letter)) for state in states for letter in letters)]
+
+
+def others(s: Step) -> str:
     """What stands with the features already."""
     if not s.layers:
         return ""
@@ -48,21 +55,21 @@ def momentum_stage(s: Step) -> Stage:
     rule = s.head.rule
     assert isinstance(rule, Momentum)
     symbols = (
-        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(symbol("w"), "every number of W and b", _count(s)),
         Symbol(V, "its velocity", "the same"),
         Symbol(G, "its gradient", "the same"),
         Symbol(ETA, "the learning rate", short(rule.learning_rate)),
         Symbol(MU, "what is kept of a velocity", short(rule.momentum)),
     )
     values = [_one_weight(s)]
-    for letter in LETTERS.values():
+    for letter in s.letters.values():
         values += [s.whole(of(V, letter), "velocities before"), s.whole(new(of(V, letter)), "and after")]
         values.append(s.whole(new(letter), "after the step"))
-    checks = s.checks(new(W), new(BIAS), new(of(V, W)), new(of(V, BIAS)))
+    checks = s.checks(*_moved(s, V))
     lesson, functions = "momentum", [optimizers.momentum]
     if isinstance(rule, Nesterov):
         lesson, functions = "nesterov", [optimizers.nesterov, optimizers.momentum]
-    return told_stage("sgd", symbols, tuple(values), tuple(functions), checks, _others(s), LESSONS[lesson])
+    return told_stage("sgd", symbols, tuple(values), tuple(functions), checks, others(s), LESSONS[lesson])
 
 
 def adam_stage(s: Step) -> Stage:
@@ -73,7 +80,7 @@ def adam_stage(s: Step) -> Stage:
     t = float(s.found["t'"])
     c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
     symbols = [
-        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(symbol("w"), "every number of W and b", _count(s)),
         Symbol(M, "running mean of its gradient", "the same"),
         Symbol(V, "running mean of the gradient's square", "the same"),
         Symbol(T, "which step this is", short(t)),
@@ -87,20 +94,13 @@ def adam_stage(s: Step) -> Stage:
     told = ((M, "mean of gradients"), (V, "mean of squares"))
     hats = (("m", "the mean without its bias"), ("v", "the square's mean without its bias"))
     values = [_one_weight(s)]
-    for name in PARAMETERS:
-        letter = LETTERS[name]
+    for name, letter in s.letters.items():
         values += [s.whole(new(of(kind, letter)), meaning) for kind, meaning in told]
         values += [s.whole(of(hat(kind), letter), meaning) for kind, meaning in hats]
-        values += [_move(s, name), s.whole(new(letter), "after the step")]
-    letters = [
-        new(W),
-        new(BIAS),
-        *(new(of(k, n)) for k in (M, V) for n in (W, BIAS)),
-        *(of(hat(k), n) for k in "mv" for n in (W, BIAS)),
-    ]
+        values += [move(s, name), s.whole(new(letter), "after the step")]
     functions = (optimizers.bias_corrections, *functions)
-    checks = s.checks(*letters)
-    return told_stage("adam", tuple(symbols), tuple(values), functions, checks, _others(s), LESSONS[lesson])
+    checks = s.checks(*_moved(s, M, V), *(of(hat(k), letter) for k in "mv" for letter in s.letters.values()))
+    return told_stage("adam", tuple(symbols), tuple(values), functions, checks, others(s), LESSONS[lesson])
 
 
 def _form(rule: AdamNumbers) -> tuple[str, tuple[Callable[..., object], ...]]:
@@ -117,7 +117,7 @@ def rmsprop_stage(s: Step) -> Stage:
     rule = s.head.rule
     assert isinstance(rule, RMSprop)
     symbols = [
-        Symbol(symbol("w"), "every number of W and b", short(s.found["W"].size + s.found["b"].size)),
+        Symbol(symbol("w"), "every number of W and b", _count(s)),
         Symbol(G, "its gradient", "the same"),
         Symbol(V, "running mean of the gradient's square", "the same"),
         Symbol(ETA, "the learning rate", short(rule.learning_rate)),
@@ -130,20 +130,19 @@ def rmsprop_stage(s: Step) -> Stage:
         symbols.insert(3, Symbol(M, "sum of its moves, of which older ones count less", "the same"))
         symbols.append(Symbol(MU, "what is kept of m", short(rule.momentum)))
     values = [_one_weight(s)]
-    for name, letter in LETTERS.items():
+    for name, letter in s.letters.items():
         values += [s.whole(new(of(kind, letter)), meaning) for kind, meaning in told]
-        values += [_move(s, name), s.whole(new(letter), "after the step")]
-    checks = s.checks(new(W), new(BIAS), *(new(of(kind, n)) for kind, _ in told for n in (W, BIAS)))
+        values += [move(s, name), s.whole(new(letter), "after the step")]
+    checks = s.checks(*_moved(s, *(kind for kind, _ in told)))
     functions = (optimizers.rmsprop_moves, function)
-    return told_stage("rmsprop", symbols, values, functions, checks, _others(s), LESSONS[lesson])
+    return told_stage("rmsprop", symbols, values, functions, checks, others(s), LESSONS[lesson])
 
 
-def _move(s: Step, name: str) -> Value:
-    letter = LETTERS[name]
-    columns = s.batch.class_names
-    return Value(
-        row(new(letter), "−", letter), "how far it moved", s.found[f"{name}'"] - s.found[name], columns=columns
-    )
+def move(s: Step, name: str) -> Value:
+    """How far W or b moved."""
+    letter, moved, names = s.letters[name], s.found[f"{name}'"] - s.found[name], s.batch.class_names
+    columns = names if moved.shape[-1] == len(names) else ()
+    return Value(row(new(letter), "−", letter), "how far it moved", moved, columns=columns)
 
 
 def _one_weight(s: Step) -> Value:
@@ -162,19 +161,18 @@ def _one_weight(s: Step) -> Value:
     }
     shown = {letter: float(s.found[key][at]) for letter, key in path.items() if key in s.found}
     exact = [float(np.asarray(s.exact[path[k]])[at]) if path[k] in s.exact else v for k, v in shown.items()]
-    where = (
-        f"one weight all the way: feature {at[0]} for {s.batch.class_names[at[1]]}, the one with the largest gradient"
-    )
+    which = f"feature {at[0]} for {s.batch.class_names[at[1]]}, the one" if s.head.dense else "the one"
+    where = f"one weight all the way: {which} with the largest gradient"
     return Value(
-        symbol("W", f"{at[0]},{at[1]}"), where, np.array(list(shown.values()), np.float32), (), tuple(shown),
+        symbol("W", ",".join(map(str, at))), where, np.array(list(shown.values()), np.float32), (), tuple(shown),
         np.array(exact) if s.exact else None, "path",
     )  # fmt: skip
 
 
 def after_stage(s: Step) -> Stage:
     """The same batch with the new parameters."""
-    moves = {k: s.found[f"{k}'"].astype(np.float64) - s.found[k] for k in PARAMETERS}
-    promised = float(sum((s.found[f"g_{k}"] * moves[k]).sum() for k in PARAMETERS))
+    moves = {k: s.found[f"{k}'"].astype(np.float64) - s.found[k] for k in s.head.parameters}
+    promised = float(sum((s.found[f"g_{k}"] * moves[k]).sum() for k in s.head.parameters))
     promised += float(sum((layer.gradient * layer.move.astype(np.float64)).sum() for layer in s.layers))
     change = float(s.found["L'"]) - float(s.found["L"])
     symbols = (

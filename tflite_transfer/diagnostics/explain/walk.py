@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from tflite_transfer.diagnostics.explain.backward import chain_stage, each_sample_stage, gradients_stage
 from tflite_transfer.diagnostics.explain.forward import (
     dlogits_stage,
-    each_sample_stage,
-    gradients_stage,
     logits_stage,
     loss_stage,
     softmax_stage,
 )
+from tflite_transfer.diagnostics.explain.own_rule import own_rule_stage
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
 from tflite_transfer.diagnostics.explain.update import adam_stage, after_stage, momentum_stage, rmsprop_stage, sgd_stage
@@ -50,9 +50,11 @@ RULES: Mapping[type[Rule], Told] = {
 
 def stages(step: Step, *, batch: bool = False) -> Iterator[Stage]:
     """From the features on, in the order in which they are computed. ``batch``: with each sample's own gradient."""
-    for stage in (logits_stage, softmax_stage, loss_stage, dlogits_stage, gradients_stage):
+    if step.head.dense:
+        yield logits_stage(step)
+    for stage in (softmax_stage, loss_stage, dlogits_stage, gradients_stage if step.head.dense else chain_stage):
         yield stage(step)
     if batch:
         yield each_sample_stage(step)
-    yield RULES[type(step.head.rule)].stage(step)
+    yield own_rule_stage(step) if step.head.rule is None else RULES[type(step.head.rule)].stage(step)
     yield after_stage(step)
