@@ -12,6 +12,7 @@ import pytest
 from tests.small_networks import cnn, head
 from tests.unit.diagnostics.wrong_rules import UncorrectedAdam
 from tflite_transfer.converter import TrainingOptions, make_trainable
+from tflite_transfer.converter.training.losses import LOSSES, Loss, categorical
 from tflite_transfer.diagnostics.page import template
 
 
@@ -99,12 +100,29 @@ def test_a_network_that_trains(run: Callable, tiny_photos: Path, tmp_path: Path)
     assert float(moved[1]) == pytest.approx(1e-3, rel=1e-2)  # Adam's first step is its learning rate
 
 
-def test_a_network_of_another_form(run: Callable, tiny_photos: Path, tmp_path: Path) -> None:
-    """Operator by operator, and why."""
+def test_a_rule_of_its_own(run: Callable, tiny_photos: Path, tmp_path: Path) -> None:
+    """An Adam whose means keep their bias is no rule with a formula: its numbers are told all the same."""
     other = make_trainable(cnn(), tmp_path / "other.tflite", TrainingOptions(optimizer=UncorrectedAdam()))
     ended = run("explain", other, "--data", tiny_photos, "--text", "--out", tmp_path / "other.html")
     assert ended.code == 0, ended.err
-    why = "Operator by operator: its last layer moves by another rule than SGD, Adam and RMSprop."
+    for words in ("step 1 · a rule of its own", "8  The step: by a rule of the file's own", "s1_W'  and after"):
+        assert words in ended.out
+    assert "LiteRT: s0_W' agrees" in ended.out
+    assert "differs" not in ended.out
+    assert 'id="own-rule"' in (tmp_path / "other.html").read_text()
+
+
+def test_a_network_of_another_form(
+    run: Callable, tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operator by operator, and why."""
+    monkeypatch.setitem(
+        LOSSES, "categorical_crossentropy", Loss(lambda z, y: categorical(z, y * 0.9 + 0.03), "SOFTMAX")
+    )
+    other = make_trainable(cnn(), tmp_path / "other.tflite", TrainingOptions("categorical_crossentropy"))
+    ended = run("explain", other, "--data", tiny_photos, "--text", "--out", tmp_path / "other.html")
+    assert ended.code == 0, ended.err
+    why = "Operator by operator: its loss is not the cross-entropy of a softmax."
     assert why in ended.out
     assert why in (tmp_path / "other.html").read_text()
     assert "CONV_2D" in ended.out

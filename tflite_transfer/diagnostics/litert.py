@@ -63,7 +63,12 @@ class LiteRTSide:
         if not has_meaning_alone(self.graph, operator):
             return None
         model, given = single(self.graph, number, read, self._fixed)
-        return tuple(_call(runner(write(model), self.engine, model.source), given, model.source))
+        try:
+            return tuple(_call(runner(write(model), self.engine, model.source), given, model.source))
+        except ModelError as e:
+            if not operator.name.startswith("Flex"):
+                raise
+            raise ModelError(f"LiteRT's packages come without TensorFlow's kernels, so without {operator.name}.") from e
 
 
 def unwritten(graph: Subgraph, engine: str) -> set[int]:

@@ -26,6 +26,10 @@ RULES: Mapping[str, Optimizer] = {
     "adam": Adam(0.01, epsilon=1e-3), "weight decay": KerasAdam(0.01, epsilon=1e-3, weight_decay=0.3),
     "rmsprop": RMSprop(0.01, 0.8, epsilon=1e-3), "rmsprop momentum": RMSprop(0.01, 0.8, 0.5, 1e-3),
 }  # fmt: skip
+NAMES = dict(zip(RULES, (
+    "SGD,", "SGD with momentum,", "SGD with Nesterov's momentum,", "Adam in Keras' form,", "Adam,", "AdamW,",
+    "RMSprop,", "RMSprop with momentum,",
+), strict=True))  # fmt: skip
 # What is added to the loss: a factor for each of the weights that it is of.
 PENALTIES: Mapping[str, Mapping[str, float]] = {
     "": {}, "l2": {"last/weights": 0.02}, "l2 of both": {"hidden/weights": 0.03, "last/weights": 0.02},
@@ -107,6 +111,7 @@ def test_an_mlp_is_its_formulas(tmp_path: Path, rule: str, penalty: str) -> None
     model, start = started(trainable(tmp_path / "mlp.tflite", RULES[rule], penalties, loss))
     told = explained("mlp", model, start, precision="float64")
     shown, hand = values(told), by_hand(start, penalties, RULES[rule])
+    assert told.rule.startswith(NAMES[rule])
     promised, came = (symbol.here for symbol in told.stages[-1].symbols[:2])
     for letter in ("x", "z", "p", "d", "L", "g_W", "g_b", "W'", "b'", "p'"):
         scale = np.abs(hand[letter]).max()

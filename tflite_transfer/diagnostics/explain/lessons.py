@@ -95,8 +95,8 @@ CHAIN = Lesson(
     "The errors of the scores, handed back through the layer that gave them.",
     (_handed_back("W", symbol("z", "i")),),
     (
-        "A small change ΔW changes an example's scores by J_i ΔW, and the loss by d_i of that: d_iᵀ J_i ΔW.",
-        "The batch's loss changes by the sum, (Σ_i J_iᵀ d_i) · ΔW; what regularisers say is added by the file.",
+        "A small change ΔW changes an example's scores by J_i ΔW, and so the loss by d_i · J_i ΔW.",
+        "Over the batch the sum of these is g · ΔW, with the g above; what regularisers say is added by the file.",
     ),
     _BACKPROPAGATION,
 )

@@ -66,8 +66,8 @@ class Network:
         checks, without = ((), "") if engine is None else self._checks(engine, told)
         functions = tuple(dict.fromkeys(TABLE[o.opcode] for o in self._operators if o.opcode in TABLE))
         note = f"{without}``--signature {self._signature}`` shows forward and backward pass operator by operator."
-        lesson = LESSONS["network" if self.head.dense else "scores"]
-        stage = Stage("bottleneck", lesson, tuple(symbols), tuple(values), functions, checks, note)
+        key, lesson = ("bottleneck", "network") if self.head.dense else ("scores", "scores")
+        stage = Stage(key, LESSONS[lesson], tuple(symbols), tuple(values), functions, checks, note)
         return stage, feature_maps(self.layout.step.graph, self._images)
 
     @property

@@ -35,4 +35,4 @@ def own_rule_stage(s: Step) -> Stage:
     )
     functions = (TABLE[o.opcode] for o in graph.operators if o.opcode in TABLE and made.intersection(o.outputs))
     checks = s.checks(*(new(v) for v in (*s.letters.values(), *letters.values())))
-    return told_stage("own rule", symbols, values, tuple(dict.fromkeys(functions)), checks, others(s))
+    return told_stage("own-rule", symbols, values, tuple(dict.fromkeys(functions)), checks, others(s))

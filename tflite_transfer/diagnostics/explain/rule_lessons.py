@@ -145,5 +145,5 @@ OWN = Lesson(
 
 RULES: Mapping[str, Lesson] = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "keras_adam": KERAS_ADAM, "adamw": ADAMW,
-    "rmsprop": RMSPROP, "rmsprop_momentum": RMSPROP_MOMENTUM, "own rule": OWN,
+    "rmsprop": RMSPROP, "rmsprop_momentum": RMSPROP_MOMENTUM, "own-rule": OWN,
 }  # fmt: skip

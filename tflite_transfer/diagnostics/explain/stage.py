@@ -21,7 +21,7 @@ ROWS, COLUMNS = 8, 10  # of the slice
 SHORT = {
     "image": "image", "bottleneck": "features", "logits": "scores", "softmax": "softmax", "loss": "loss",
     "dlogits": "p − y", "gradients": "gradients", "batch": "each sample", "sgd": "SGD", "adam": "Adam",
-    "rmsprop": "RMSprop", "chain": "gradients", "own rule": "the step", "after": "after",
+    "rmsprop": "RMSprop", "scores": "scores", "chain": "gradients", "own-rule": "the step", "after": "after",
 }  # fmt: skip
 
 
