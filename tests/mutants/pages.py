@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(f"{EXPLAIN}/layout.py", 'if o.opcode == "NEG":', 'if o.opcode == "ABS":', TENSORFLOW, "momentum"),
     Mutant(f"{EXPLAIN}/find_head.py", "t not in taught", "True", KINDS, "l1"),
     Mutant(f"{EXPLAIN}/find_head.py", "if len(of_labels) != 1:", "if False:", FORMS, "two_losses"),
-    Mutant(f"{EXPLAIN}/explanation.py", "CLOSE = 1e-3", "CLOSE = 1", FORMS, "another_form"),
+    Mutant(f"{EXPLAIN}/explanation.py", "CLOSE = 400", "CLOSE = 4e7", FORMS, "another_form"),
     Mutant(f"{EXPLAIN}/bounds.py", "np.maximum(allowed, FURTHER * lost)", "allowed", KINDS, "pooled"),
     Mutant(f"{EXPLAIN}/held.py", "UPDATE = 16", "UPDATE = 1e6", OWN, "fault"),
     Mutant(

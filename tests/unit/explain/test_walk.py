@@ -201,6 +201,16 @@ def test_float64_shows_where_rounding_enters(models: Mapping[str, Path]) -> None
     np.testing.assert_allclose(exact["g_W"].exact, hand, rtol=0, atol=1e-13 * np.abs(hand).max())
 
 
+def test_the_first_step_of_balanced_classes(models: Mapping[str, Path]) -> None:
+    """All weights are 0, and b's gradient is nothing but roundings: it is told all the same."""
+    model = load_trainable(models["one adam"])
+    given = {"x": np.random.default_rng(0).random((12, 4, 4, 3)), "y": np.arange(12) % 3}
+    told = explained("one", model, start_of(model, Asked(models["one adam"], given=given)))
+    assert told.losses[0] == pytest.approx(np.log(3), rel=1e-7)
+    assert np.abs(values(told)["g_b"]).max() < 1e-7  # seen: 2e-8
+    assert told.agrees
+
+
 def test_a_batch_is_the_mean_of_its_samples(models: Mapping[str, Path]) -> None:
     model, start = started(models["one sgd"])
     told = explained("one", model, start, batch=True)
