@@ -169,6 +169,18 @@ def test_a_large_head(rule: Optimizer, pair: tuple[str, str], tmp_path: Path) ->
     assert told(compare(tmp_path, a=pair[0], b=pair[1], steps=1)) == []
 
 
+@pytest.mark.parametrize(("seed", "places", "kinds"), [(0, 400, 4), (4, 400, 4), (4, 200, 8), (5, 200, 2)])
+def test_products_that_are_equal(seed: int, places: int, kinds: int, tmp_path: Path) -> None:
+    """Of so many places, each kind's in a row: up to 176 units apart, where a random order leaves 28."""
+    rng = np.random.default_rng(seed)
+    one, two = (np.repeat(rng.normal(size=(kinds, n)).astype(np.float32), places // kinds, axis=0) for n in (16, 64))
+    data, given = file_of(case("BATCH_MATMUL", one, two, adj_x=True))
+    (tmp_path / "x.tflite").write_bytes(data)
+    for a, b in PAIRS:
+        found = compare(tmp_path / "x.tflite", a=a, b=b, inputs={f"x{n}": x for n, x in enumerate(given)})
+        assert found.agrees, (a, b, told(found))
+
+
 @pytest.mark.parametrize("size", [49, 784, 12_544])
 def test_long_sums_of_one_sign(size: int, tmp_path: Path) -> None:
     """One after another they lose 0.56 of the root of their number in units; equal ones a quarter of their number."""
