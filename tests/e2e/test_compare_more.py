@@ -38,7 +38,7 @@ def test_gradients_that_are_slopes(run: Callable) -> None:
     assert ended.code == 0, ended.err
     last = ended.out.splitlines()[-3:]
     assert last[0].startswith("agree   gradient of ws 12x4: ")
-    assert last[2] == "train_head.tflite: 2 of 2 gradients are the slope of the loss, 1.52203 of 5 examples"
+    assert last[2] == "train_head.tflite: 2 of 2 gradients are the slope of the loss, which is 1.52203 over 5 examples"
     found = json.loads(run(*words, "--json").out)["gradients"]
     assert found["agrees"] is True
     assert [(c["parameter"], c["verdict"]) for c in found["checks"]] == [("ws", "agree"), ("bs", "agree")]

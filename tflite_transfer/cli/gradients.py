@@ -27,6 +27,6 @@ def lines(found: GradientReport) -> Iterator[str]:
     agree = sum(c.verdict == "agree" for c in found.checks)
     wrong = f"; faults: {len(found.faults)}" if found.faults else ""
     yield (
-        f"{found.source}: {agree} of {len(found.checks)} gradients are the slope of the loss, {found.loss:.6g} of "
-        f"{found.examples} examples{wrong}"
+        f"{found.source}: {agree} of {len(found.checks)} gradients are the slope of the loss, which is "
+        f"{found.loss:.6g} over {found.examples} examples{wrong}"
     )

@@ -11,8 +11,6 @@ import pytest
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import open_backend
 from tflite_transfer.backends.base import one_hot
-from tflite_transfer.converter.convert import convert
-from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.diagnostics.explain.batch import Start, random_batch, scaled
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
@@ -23,29 +21,6 @@ from tflite_transfer.reference import optimizers
 from tflite_transfer.reference.tflite.any import load_trainable
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.graph import Model
-
-
-@pytest.fixture(scope="session")
-def models(
-    tiny_models: Mapping[str, Path], upstream_models: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Path]:
-    """Five files of both converters, and one file, by each rule."""
-    found = {**tiny_models, **{f"upstream {name}": path for name, path in upstream_models.items()}}
-    folder = tmp_path_factory.mktemp("one_file")
-    (base,) = tiny_models["sgd"].parent.glob("base.tflite")
-    for name, numbers in (("sgd", {"sgd_learning_rate": 0.03, "head_l2_reg": 0.01}), ("adam", {})):
-        options = ConversionOptions(
-            out_model_dir=None,
-            one_file=folder / f"{name}.tflite",
-            optimizer=name,
-            base_tflite=base,
-            head_softmax=True,
-            num_classes=3,
-            train_batch_size=5,
-            **numbers,
-        )
-        found[f"one {name}"] = convert(options)
-    return found
 
 
 def started(path: Path, seed: int = 0) -> tuple:
