@@ -53,6 +53,7 @@ MUTANTS = (
     Mutant(f"{EXPLAIN}/find_head.py", "if len(of_labels) != 1:", "if False:", FORMS, "two_losses"),
     Mutant(f"{EXPLAIN}/explanation.py", "CLOSE = 400", "CLOSE = 4e7", FORMS, "another_form"),
     Mutant(f"{EXPLAIN}/bounds.py", "np.maximum(allowed, FURTHER * lost)", "allowed", KINDS, "pooled"),
+    Mutant(f"{EXPLAIN}/runs.py", "for name in self._weights", "for name in after", KINDS, "dropout"),
     Mutant(f"{EXPLAIN}/held.py", "UPDATE = 16", "UPDATE = 1e6", OWN, "fault"),
     Mutant(
         f"{EXPLAIN}/held.py",

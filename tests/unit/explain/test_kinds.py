@@ -123,3 +123,23 @@ def test_a_step_on_words_goes_on_from_the_one_before(tmp_path: Path) -> None:
     told = [explained("words", model, start_of(model, Asked(path, given=given, step=k))) for k in (1, 2)]
     assert told[1].losses[0] == pytest.approx(told[0].losses[1], rel=1e-6)
     assert told[0].losses[0] > told[0].losses[1] > told[1].losses[1]
+
+
+def test_after_the_step_dropout_has_the_same_mask(tmp_path: Path) -> None:
+    """So what comes of a small step is what the gradient promised; with another mask it is anything."""
+    import keras
+
+    la = keras.layers
+    layers = [la.Conv2D(8, 3), la.Dropout(0.5), la.Conv2D(4, 1), la.GlobalAveragePooling2D(), la.Softmax()]
+    net = keras.Sequential([keras.Input(IMAGE), *layers])
+    path = make_trainable(net, tmp_path / "a.tflite", TrainingOptions(optimizer=SGD(0.001)))
+    model = load_trainable(path)
+    told = explained("dropout", model, start_of(model, Asked(path)), batch=True)
+    promised, came = (number(symbol.here) for symbol in told.stages[-1].symbols[:2])
+    assert came == pytest.approx(promised, rel=0.05)  # seen: 0.5 %
+    assert told.stages[-3].note.endswith("or on chance, as dropout's.")
+
+
+def number(shown: str) -> float:
+    """Four digits, as the page has them."""
+    return float(shown.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))

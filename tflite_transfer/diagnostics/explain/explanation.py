@@ -90,7 +90,7 @@ def explained(
     """
     assert isinstance(model, OneFile | Bundle)
     layout = layout_of(model, start.slots)
-    head, passes = find_head(layout), Passes(model, start)
+    head, passes = find_head(layout), Passes(model, start, layout.weights)
     front = _front(model, layout, head, passes, start)
     found = numbers(
         head, start.params, start.slots, given(head, front, passes, "numpy"),

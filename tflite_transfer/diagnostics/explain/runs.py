@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
@@ -40,10 +40,13 @@ Once = Callable[[str, Tree], Run]  # by an engine, from these parameters and slo
 
 
 class Passes:
-    """The file's own step from these parameters and slots, and from those that it leaves: each engine takes it once."""
+    """The file's own step, and once more with what it makes of the weights: each engine takes them once.
 
-    def __init__(self, model: OneFile | Bundle, start: Start) -> None:
-        self._model, self._start = model, start
+    Only of the weights: a count of steps, too, would give dropout another mask, and the loss another meaning.
+    """
+
+    def __init__(self, model: OneFile | Bundle, start: Start, weights: Collection[str]) -> None:
+        self._model, self._start, self._weights = model, start, weights
         self.once, self.values = step_of(model, start), {**start.params, **start.slots}
         self.now, self.then = cache(self._now), cache(self._then)
 
@@ -51,7 +54,8 @@ class Passes:
         return self.once(engine, self.values)
 
     def _then(self, engine: str) -> Run:
-        return self.once(engine, self.now(engine).variables)
+        after = self.now(engine).variables
+        return self.once(engine, {**self.values, **{name: after[name] for name in self._weights}})
 
     def alone(self, i: int) -> Run:
         """The reference's step on sample i of the batch, and on no other."""
