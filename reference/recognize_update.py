@@ -9,7 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tflite_transfer.reference.matching import Anything, Bindings, Call, Either, Integers, Matcher, Pattern, Scalar, op
+from tflite_transfer.reference.matching import (
+    Anything,
+    Bindings,
+    Call,
+    Either,
+    Integers,
+    Matcher,
+    Pattern,
+    Reshaped,
+    Scalar,
+    op,
+)
 from tflite_transfer.reference.optimizers import (
     SGD,
     Adam,
@@ -57,7 +68,7 @@ def rule_of(found: Bindings) -> Rule:
 
 def _sgd(n: int) -> Iterator[Pattern]:
     """New parameters."""
-    return (op("SUB", Anything(f"w{i}"), _move(i)) for i in range(n))
+    return (op("SUB", Anything(f"w{i}"), Reshaped(_move(i))) for i in range(n))
 
 
 def _move(i: int) -> Call:

@@ -19,6 +19,7 @@ from tflite_transfer.diagnostics.page.names import ending
 from tflite_transfer.diagnostics.page.numbers import shape, short
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference.ops.table import TABLE
+from tflite_transfer.reference.tflite.errors import ShapeError
 
 
 def gradients_stage(s: Step) -> Stage:
@@ -70,14 +71,18 @@ def _handing_back(s: Step) -> tuple[Callable[..., object], ...]:
     """The operators between d, or the scores where the file has no d, and the gradients."""
     places, graph = s.head.step.tensors, s.head.step.part.graph
     wiring = Wiring(graph, places["y"], places["L"])
-    made = wiring.behind(*(places[f"g_{k}"] for k in s.head.parameters)) & wiring.after({places.get("d", places["z"])})
+    start = next(letter for letter in ("d", "e", "p", "z") if letter in places)
+    made = wiring.behind(*(places[f"g_{k}"] for k in s.head.parameters)) & wiring.after({places[start]})
     functions = (TABLE[o.opcode] for o in graph.operators if o.opcode in TABLE and made.intersection(o.outputs))
     return tuple(dict.fromkeys(functions))
 
 
 def each_sample_stage(s: Step) -> Stage:
     """Each sample alone, and the mean of all."""
-    alone = [_alone(s, i) for i in range(len(s.batch.classes))]
+    try:
+        alone = [_alone(s, i) for i in range(len(s.batch.classes))]
+    except ShapeError as e:
+        return told_stage("batch", (), (), (), (), f"This file's step takes no sample by itself: {e}")
     mean = np.mean([g["g_W"] for g in alone], axis=0)
     apart = float(np.abs(mean - s.found["g_W"]).max())
     rows = tuple(f"{i}  {name}" for i, name in enumerate(s.batch.names))

@@ -12,6 +12,7 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Backend, Tree
 from tflite_transfer.classes import classes_of_folders
 from tflite_transfer.dataset import read_folder, samples
+from tflite_transfer.diagnostics.inputs import size_of
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.images import load_each, to_range, unreadable
 from tflite_transfer.reference.tflite.errors import DataError, OptionError
@@ -48,7 +49,7 @@ class Start:
 def random_batch(model: Trainable, names: tuple[str, ...] | None, seed: int) -> Batch:
     """Noise, the classes in turn: for a model without a data folder at hand."""
     rng = np.random.default_rng(seed)
-    count = min(model.batch, 32)
+    count = min(size_of(model), 32) if _is_fixed(model) else min(model.batch, 32)
     shape, told = (count, *_shape(model)), tuple(f"noise {i}" for i in range(count))
     words = _dtype(model).kind in "iu" and not model.image_shape  # 0 and 1, which any table of words has
     drawn = rng.integers(0, 2, shape).astype(_dtype(model)) if words else rng.random(shape, np.float32)
@@ -58,6 +59,14 @@ def random_batch(model: Trainable, names: tuple[str, ...] | None, seed: int) -> 
 def _shape(model: Trainable) -> tuple[int, ...]:
     """(H, W, D), or of numbers that are no image what train takes an example as."""
     return model.image_shape or model.bottleneck_shape
+
+
+def _is_fixed(model: Trainable) -> bool:
+    """Does the file take batches of one size only?"""
+    if not isinstance(model, OneFile):
+        return False
+    train = model.signature(model.roles.train.key)
+    return model.model.subgraphs[train.subgraph].tensors[train.inputs[model.roles.labels]].free_shape[0] != -1
 
 
 def _dtype(model: Trainable) -> np.dtype[Any]:

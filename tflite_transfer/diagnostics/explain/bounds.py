@@ -44,8 +44,9 @@ def of_step(n: Mapping[str, Array], head: Head) -> dict[str, Array]:
     found = {
         "p": _alone("SOFTMAX", n["p"], n["z"]),
         "log p": _alone("LOG_SOFTMAX", n["log p"], n["z"]),
-        "e": np.zeros(n["p"].shape),  # one subtraction and one division, which IEEE 754 rounds in one way
-        "d": np.zeros(n["p"].shape),
+        # One subtraction and one division, which IEEE 754 rounds in one way; but XNNPACK makes 0 of the least numbers.
+        "e": np.full(n["p"].shape, TINY),
+        "d": np.full(n["p"].shape, TINY),
         "L": np.asarray(LOSS * UNIT * (surprise + _penalty(n, head))),
     }
     if "e" not in head.step.tensors:  # TensorFlow's operator gives d alone, by a division of 1 and a product

@@ -22,18 +22,21 @@ from tflite_transfer.diagnostics.explain.network import Network
 from tflite_transfer.diagnostics.explain.numbers import Numbers, numbers
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.diagnostics.explain.runs import Passes
+from tflite_transfer.diagnostics.explain.settled import settled
 from tflite_transfer.diagnostics.explain.stage import Stage
 from tflite_transfer.diagnostics.explain.step import Step
 from tflite_transfer.diagnostics.explain.walk import RULES, stages
+from tflite_transfer.diagnostics.gradients.slopes import central_difference, relative_error
 from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.page.names import printable
 from tflite_transfer.diagnostics.page.numbers import largest, short
-from tflite_transfer.diagnostics.sides import ORACLE, is_litert
+from tflite_transfer.diagnostics.sides import ORACLE, is_litert, open_side
 from tflite_transfer.reference.tflite.bundle import Bundle
-from tflite_transfer.reference.tflite.errors import MissingExtraError, UnknownFormError
+from tflite_transfer.reference.tflite.errors import MissingExtraError, ModelError, UnknownFormError
 from tflite_transfer.reference.tflite.one_file import OneFile
 from tflite_transfer.reference.tflite.trainable import Trainable
 
+SLOPE = 1e-4  # of the terms: what float32 takes from p - y, where this is small
 CLOSE = 400  # times what roundings take, 1e-3 of a gradient's terms: other formulas differ by tenths of them
 
 
@@ -90,7 +93,9 @@ def explained(
     """
     assert isinstance(model, OneFile | Bundle)
     layout = layout_of(model, start.slots)
-    head, passes = find_head(layout), Passes(model, start, layout.weights)
+    passes = Passes(model, start, layout.moved)
+    layout = settled(layout, passes) if isinstance(model, OneFile) else layout
+    head = find_head(layout)
     front = _front(model, layout, head, passes, start)
     found = numbers(
         head, start.params, start.slots, given(head, front, passes, "numpy"),
@@ -127,6 +132,24 @@ def _check_formulas(head: Head, found: Numbers, passes: Passes) -> None:
         theirs = head.step.turned(letter, now[head.step.tensors[letter]])
         if not np.all(distance(np.asarray(found[letter]), theirs) <= CLOSE * np.asarray(allowed[letter])):
             raise UnknownFormError(NO_LOSS)
+    if not _is_slope(head, found):
+        raise UnknownFormError(NO_LOSS)
+
+
+def _is_slope(head: Head, found: Numbers) -> bool:
+    """Is (p - y) / B the derivative of the file's own loss by the scores? Where these are near 0, L does not tell."""
+    try:
+        side = open_side(ORACLE, head.step.part.source)
+    except ModelError:
+        return True  # a base of stored integers has no float64
+    line = np.random.default_rng(0).normal(size=found["z"].shape)
+    given = {k: v for k, v in found.items() if k == "y" or k in head.parameters or k[:1] == "R"}
+
+    def loss(h: float) -> float:
+        return float(head.step.computed(side, {**given, "z": found["z"].astype(np.float64) + h * line}, "L")["L"])
+
+    terms = found["e"].astype(np.float64) / len(line) * line
+    return relative_error(central_difference(loss, 1e-5), terms) <= SLOPE
 
 
 def _held(head: Head, found: Numbers, passes: Passes, engine: str) -> tuple[Mapping[str, Held], str | None]:

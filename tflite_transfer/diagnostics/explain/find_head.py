@@ -12,7 +12,7 @@ from tflite_transfer.reference.recognize_update import match_update, rule_of
 from tflite_transfer.reference.tflite.errors import UnknownFormError
 from tflite_transfer.reference.tflite.graph import Operator, Subgraph
 
-NO_LOSS = "its loss is not the cross-entropy of a softmax"
+NO_LOSS = "its loss is another than the mean cross-entropy of a softmax and the labels"
 _OF_SCORES = frozenset(
     {"SOFTMAX", "LOG_SOFTMAX", "FlexSoftmaxCrossEntropyWithLogits", "FlexSparseSoftmaxCrossEntropyWithLogits"}
 )
@@ -25,11 +25,13 @@ def find_head(layout: Layout) -> Head:
     """
     entropy, penalties = _loss(layout)
     z = _scores(layout, entropy)
+    if layout.wiring.after({z}).intersection(penalties):
+        raise UnknownFormError("what is added to its cross-entropy depends on the scores")
     dense = dense_layer(layout, z)
     layer = dense or nearest_layer(layout, z)
     if layer is None:
-        raise UnknownFormError("no parameter that the file moves stands in front of its softmax")
-    l2 = layer.decay(layout.step.graph) if dense else None
+        raise UnknownFormError("no tensor of it is its loss's gradient by a parameter in front of the softmax")
+    l2 = layer.decay(layout.step.graph) if dense and penalties else None
     terms = {"R": penalties, **layer.rest}
     if l2 is not None:
         terms.pop("r_W")
@@ -39,13 +41,15 @@ def find_head(layout: Layout) -> Head:
     update = _places_of_update(layout, layer, found)
     state = {t: name for name, t in layout.before.items()}
     return Head(
-        l2, layer.divisor, None if found is None else rule_of(found),
-        Places(layout.step, _places_of_step(layout, layer, z, terms), layer.of_rows),
-        Places(layout.update, update, layer.of_rows),
-        {k: state[t] for k, t in update.items() if t in state},
-        {n: t for n, t in layout.gradients.items() if n not in layer.names.values()},
-        {k: len(t) for k, t in terms.items() if t},
-    )  # fmt: skip
+        l2=l2,
+        divisor=layer.divisor,
+        rule=None if found is None else rule_of(found),
+        step=Places(layout.step, _places_of_step(layout, layer, z, terms), layer.of_rows),
+        update=Places(layout.update, update, layer.of_rows),
+        names={k: state[t] for k, t in update.items() if t in state},
+        layers={n: t for n, t in layout.gradients.items() if n not in layer.names.values()},
+        terms={k: len(t) for k, t in terms.items() if t},
+    )
 
 
 def _loss(layout: Layout) -> tuple[int, tuple[int, ...]]:
@@ -109,12 +113,14 @@ def _update(layout: Layout, layer: LastLayer) -> Bindings | None:
 
 
 def _places_of_update(layout: Layout, layer: LastLayer, found: Bindings | None) -> dict[str, int]:
-    """Letters with W and b instead of 0 and 1; of a rule that is not known the slots of their shape as s0, s1."""
+    """Letters with W and b instead of 0 and 1; of a rule that is not known what else it reads as s0, s1, ..."""
     letters = [k for k in ("W", "b") if k in layer.names]
     places = {k: layout.before[layer.names[k]] for k in letters}
     places |= {f"g_{k}": layout.given[layer.names[k]] for k in letters}
     if found is None:
-        places |= {k: t for letter in letters for k, t in _slots(layout, letter, layer.names[letter])}
+        for letter in letters:
+            slots = [t for t in _slots(layout, layer.names[letter]) if t not in places.values()]
+            places |= {f"s{i}_{letter}": t for i, t in enumerate(slots)}
     else:
         state = (k for k in found if k[0] in "mv" and k[1:].isdigit())
         places |= {f"{k[0]}_{letters[int(k[1:])]}": found[k] for k in state}
@@ -130,12 +136,11 @@ def _unbiased(graph: Subgraph, places: Mapping[str, int]) -> dict[str, int]:
     return {f"{k[0]}\u0302{k[1:]}": ts[0] for k, ts in made.items() if ts}
 
 
-def _slots(layout: Layout, letter: str, parameter: str) -> Iterator[tuple[str, int]]:
+def _slots(layout: Layout, parameter: str) -> list[int]:
     """What the new parameter is made of, but for parameters and what only its gradient is made of."""
     wiring = layout.wiring_of_update
     made = wiring.behind(layout.after[parameter]) - wiring.behind(layout.given[parameter])
-    slots = [t for name, t in layout.before.items() if name not in layout.weights and t in made]
-    return ((f"s{i}_{letter}", t) for i, t in enumerate(slots))
+    return [t for name, t in layout.before.items() if name not in layout.weights and t in made]
 
 
 def _users(graph: Subgraph, tensor: int, opcode: str) -> Iterator[Operator]:

@@ -27,7 +27,8 @@ def given(head: Head, front: Front, passes: Passes, engine: str) -> dict[str, Ar
         then = {f"R{i}'": _tensor(head, passes.then(engine), f"R{i}") for i in range(head.terms["R"])}
         found |= {**then, "R'": _sum(list(then.values()))}
     if not head.dense:
-        found |= {f"g_{k}": _tensor(head, passes.now(engine), f"g_{k}") for k in head.parameters}
+        shapes = {k: np.shape(passes.values[head.names[k]]) for k in head.parameters}
+        found |= {f"g_{k}": _tensor(head, passes.now(engine), f"g_{k}").reshape(s) for k, s in shapes.items()}
     if head.rule is None:
         found |= {f"{k}'": v for k, v in head.values(passes.now(engine).variables).items()}
     return found

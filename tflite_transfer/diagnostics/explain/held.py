@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from tflite_transfer.backends.base import Array
+from tflite_transfer.diagnostics.bounds import TINY
 from tflite_transfer.diagnostics.explain import bounds
 from tflite_transfer.diagnostics.explain.numbers import Numbers
 from tflite_transfer.diagnostics.explain.places import Head
 from tflite_transfer.diagnostics.explain.runs import Passes
+from tflite_transfer.diagnostics.metrics import distance
 from tflite_transfer.diagnostics.sides import ORACLE, Side, open_side
 from tflite_transfer.diagnostics.verdicts import FURTHER
 from tflite_transfer.reference import head as definition
@@ -49,7 +52,7 @@ def held(head: Head, found: Numbers, passes: Passes, engine: str) -> tuple[dict[
                 without = without or str(e)
     if head.rule is None:
         allowed |= _allowed_of_unknown(head, found)
-    made = {k: Held(value, allowed[k]) for k, value in theirs.items()}
+    made = {k: Held(value, allowed[k]) for k, value in theirs.items() if k in allowed}
     if not head.dense and engine != ORACLE:
         try:
             made |= _of_run(head, passes, engine)
@@ -85,11 +88,11 @@ def _of_rule(head: Head, found: Numbers) -> dict[str, Array]:
 def _allowed_of_unknown(head: Head, found: Numbers) -> dict[str, Array | None]:
     """Of a rule without a formula: by how far our own run of its operators is from float64."""
     _, side = _sides(head, ORACLE)
-    wide = {
-        letter: head.update.computed(side, {k: found[k] for k in given if k in found}, letter)[letter]
-        for letter, given in _of_update(head, found).items()
-    }
-    return {k: FURTHER * np.abs(found[k] - v) + UPDATE * np.abs(v) for k, v in wide.items()}
+    wide = dict[str, Array]()
+    for letter, given in _of_update(head, found).items():
+        with suppress(ModelError):  # what is made of other parameters' gradients too is held against nothing
+            wide |= head.update.computed(side, {k: found[k] for k in given if k in found}, letter)
+    return {k: FURTHER * distance(found[k], v).max(initial=0) + UPDATE * np.abs(v) + TINY for k, v in wide.items()}
 
 
 def _of_run(head: Head, passes: Passes, engine: str) -> dict[str, Held]:
@@ -110,7 +113,8 @@ def exact(head: Head, found: Numbers, given: Numbers) -> dict[str, Array]:
     made = now | head.step.computed(step, known, *(k for k in head.step.tensors if k not in known))
     wanted = _of_update(head, found)
     before = {k: made[k] if k in made else found[k] for k in next(iter(wanted.values()))}
-    made |= head.update.computed(update, before, *wanted)
+    own = {k: v for k, v in given.items() if k in wanted}  # of a rule that is not known
+    made |= own if head.rule is None else head.update.computed(update, before, *wanted)
     new = {k: made[f"{k}'"] for k in head.parameters}
     after = {**{k: now[k] for k in ("x", "b", "z") if k in now}, **then, **new, "y": found["y"]}
     after |= head.step.computed(step, after, "z")

@@ -6,15 +6,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tflite_transfer.diagnostics.explain.layout import Layout
-from tflite_transfer.reference.matching import Anything, Bindings, Integers, Matcher, Pattern, Reshaped, Scalar, op
+from tflite_transfer.reference.matching import (
+    Anything,
+    Bindings,
+    Call,
+    Integers,
+    Matcher,
+    Pattern,
+    Reshaped,
+    Scalar,
+    op,
+)
 from tflite_transfer.reference.tflite.graph import Subgraph
 
 _X, _W, _B, _D = Reshaped(Anything("x")), Anything("W"), Anything("b"), Anything("d")
+
+
+def _product(of_rows: bool) -> Call:
+    return op("BATCH_MATMUL", _X, _W, adj_x=0, adj_y=int(of_rows))
+
+
 _LAYERS = [
     (of_rows, form)
     for of_rows in (False, True)  # weights are (C, F), not (F, C)
-    for product in (op("BATCH_MATMUL", _X, _W, adj_x=0, adj_y=int(of_rows)),)
-    for form in (op("ADD", product, _B), product)
+    for form in (op("ADD", _product(of_rows), _B), _product(of_rows))
 ]
 _SHARE = Scalar("1 / B")  # the original converter has the batch baked in
 _OF_WEIGHTS = {
@@ -25,7 +40,11 @@ _OF_WEIGHTS = {
     True: (op("BATCH_MATMUL", _D, _X, adj_x=1, adj_y=0),),
 }
 _ROWS = Integers((0,))
-_OF_BIAS = (op("SUM", _D, _ROWS, keep_dims=0), op("MEAN", Anything("e"), _ROWS, keep_dims=0))
+_OF_BIAS = (
+    op("SUM", _D, _ROWS, keep_dims=0),
+    Reshaped(op("SUM", _D, _ROWS, keep_dims=1)),
+    op("MEAN", Anything("e"), _ROWS, keep_dims=0),
+)
 _DECAY = op("MUL", _W, Scalar("2 l2"))
 _SQUARES = [
     op("MUL", op("SUM", s, Integers((0, 1)), keep_dims=0), Scalar("l2")) for s in (op("SQUARE", _W), op("MUL", _W, _W))
@@ -34,7 +53,7 @@ _SQUARES = [
 
 @dataclass(frozen=True)
 class LastLayer:
-    """What trains right behind the features: tensors by letter, x and d where it is dense.
+    """What trains right in front of the scores: tensors by letter, x and d where it is dense.
 
     ``names``: W and b as far as they train -> the file's names. ``rest``: by r_W and r_b, what is added to a gradient.
     """
@@ -59,10 +78,15 @@ class LastLayer:
 
 def added(graph: Subgraph, tensor: int) -> list[int]:
     """What is added up to a tensor, in that order; a tensor that is no sum alone."""
-    producer = Matcher(graph).producer.get(tensor)
-    if producer is None or producer.opcode != "ADD" or producer.options.get("fused_activation_function"):
-        return [tensor]
-    return [t for i in producer.inputs for t in added(graph, i)]
+    producer, found, left = Matcher(graph).producer, list[int](), [tensor]
+    while left:
+        t = left.pop()
+        o = producer.get(t)
+        if o is None or o.opcode not in ("ADD", "ADD_N") or o.options.get("fused_activation_function"):
+            found.append(t)
+        else:
+            left.extend(reversed(o.inputs))
+    return found
 
 
 def dense_layer(layout: Layout, z: int) -> LastLayer | None:
@@ -74,7 +98,7 @@ def dense_layer(layout: Layout, z: int) -> LastLayer | None:
     trained = {t: name for name, t in layout.weights.items()}
     for of_rows, found in _forms(layout, z):
         biased = "b" in found
-        if found["W"] not in trained or (biased and found["b"] in features):
+        if found["W"] not in trained or (biased and not _is_fixed(layout, found["b"], features)):
             continue
         names = {k: trained[found[k]] for k in ("W", "b") if found.get(k) in trained}
         if not all(name in layout.gradients for name in names.values()):
@@ -84,6 +108,12 @@ def dense_layer(layout: Layout, z: int) -> LastLayer | None:
         if layer is not None:
             return layer
     return None
+
+
+def _is_fixed(layout: Layout, bias: int, features: set[int]) -> bool:
+    """Is it a parameter, or does the step leave it as it is?"""
+    trains = layout.wiring.variables(bias).intersection(layout.moved)
+    return bias in layout.weights.values() or not (trains or bias in features)
 
 
 def _forms(layout: Layout, z: int) -> Iterator[tuple[bool, Bindings]]:
@@ -97,6 +127,7 @@ def _forms(layout: Layout, z: int) -> Iterator[tuple[bool, Bindings]]:
 
 def _with_gradients(layout: Layout, layer: LastLayer) -> LastLayer | None:
     graph, tensors, rest = layout.step.graph, {**layer.tensors}, dict[str, tuple[int, ...]]()
+    seen = layout.wiring.after({layout.x, layout.y})
     found: Bindings | None = {"x": tensors["x"]}
     for letter, forms in (("W", _OF_WEIGHTS[layer.of_rows]), ("b", _OF_BIAS)):
         if letter not in layer.names:
@@ -106,7 +137,9 @@ def _with_gradients(layout: Layout, layer: LastLayer) -> LastLayer | None:
         found = _matched(graph, parts, forms, found)
         if found is None:
             return None
-        rest[f"r_{letter}"] = tuple(t for t in parts if t != found["part"])
+        rest[f"r_{letter}"] = others = tuple(t for t in parts if t != found["part"])
+        if seen.intersection(others):  # another use of these weights
+            return None
         found = {k: v for k, v in found.items() if k != "part"}
     share = float(found.get("1 / B", 0))
     tensors |= {k: found[k] for k in ("d", "e") if k in found}

@@ -11,7 +11,6 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.wiring import Wiring
 from tflite_transfer.diagnostics.sides import Source
-from tflite_transfer.reference.matching import Matcher
 from tflite_transfer.reference.memory import handles_of
 from tflite_transfer.reference.tflite.bundle import Bundle
 from tflite_transfer.reference.tflite.graph import Subgraph
@@ -55,6 +54,13 @@ class Layout:
         return Wiring(self.step.graph, self.y, self.loss)
 
     @cached_property
+    def moved(self) -> set[str]:
+        """The parameters that a step moves and the loss depends on: no counts, and no states of random streams."""
+        float32 = (n for n, t in self.before.items() if self.update.graph.tensors[t].dtype.kind == "f")
+        used = self.wiring.variables(self.loss) if self.step is self.update else set(self.weights)
+        return set(self.weights) | {n for n in float32 if n in used and n in self.after}
+
+    @cached_property
     def wiring_of_update(self) -> Wiring:
         """The same of the update."""
         return Wiring(self.update.graph, self.y, self.loss)
@@ -90,21 +96,7 @@ def _of_one_file(model: OneFile, slots: Tree) -> Layout:
     rates = {i: slots[name] for name, i in before.items() if name not in after and name in slots}
     part = replace(part, graph=_with_constants(part.graph, rates))
     weights = {name: before[name] for name in wiring.learning if name in before}
-    gradients = {name: _unsigned(part.graph, i) for name, i in wiring.gradients.items()}
-    return Layout(part, part, x, y, loss, weights, gradients, before, gradients, after)
-
-
-def _unsigned(graph: Subgraph, gradient: int) -> int:
-    """TensorFlow's momentum takes ``-g lr``, in which g is what is meant."""
-    producer, t = Matcher(graph).producer, gradient
-    while (o := producer.get(t)) is not None and o.opcode in ("NEG", "MUL"):
-        constants = [i for i in o.inputs if graph.tensors[i].data is not None]
-        if o.opcode == "NEG":
-            return o.inputs[0]
-        if len(constants) != 1:
-            break
-        (t,) = set(o.inputs) - set(constants)
-    return gradient
+    return Layout(part, part, x, y, loss, weights, wiring.gradients, before, wiring.gradients, after)
 
 
 def _reads(graph: Subgraph, handles: Mapping[int, str]) -> Iterator[tuple[int, str]]:

@@ -15,8 +15,8 @@ from tflite_transfer.reference.ops.table import TABLE
 
 def own_rule_stage(s: Step) -> Stage:
     """Parameters, gradients and slots before, and what becomes of them."""
-    slots = [k for k in s.head.names if k[0] == "s" and k[-1] in s.letters]
-    letters = {k: of(symbol(k[:2]), s.letters[k[3:]]) for k in slots}
+    slots = [k for k in s.head.names if k[0] == "s"]
+    letters = {k: of(symbol(slot), s.letters[name]) for k in slots for slot, _, name in [k.partition("_")]}
     symbols = [
         Symbol(symbol("w"), "every number of W and b", short(sum(s.found[k].size for k in s.head.parameters))),
         Symbol(G, "its gradient", "the same"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -91,16 +91,23 @@ class Wiring:
         It is the last one of the variable's shape that depends on the labels and on no optimizer variable, and that
         everything which the update makes of the labels is made of.
         """
-        taught = self.after({self.labels}) - self.after({t for t, n in self.handles.items() if n in self.optimizer})
-        found = {name: self._shared(self.assigned[name], taught) for name in self.learning}
-        return {name: number for name, number in found.items() if number is not None}
+        tensors = self.graph.tensors
+        shapes = {name: tensors[self.assigned[name]].shape for name in self.learning}
+        found = {n: [t for t in self.candidates(n) if tensors[t].shape == shape] for n, shape in shapes.items()}
+        return {name: numbers[0] for name, numbers in found.items() if numbers}
 
-    def _shared(self, value: int, taught: set[int]) -> int | None:
-        """The last tensor of ``value``'s shape in ``taught`` that all ways from there into the update pass."""
-        shape, tensors, update = self.graph.tensors[value].shape, self.graph.tensors, self.behind(value) - taught
-        ends = {i for t in update for i in self.parents.get(t, ()) if i in taught} | ({value} & taught)
-        shared = set.intersection(*map(self.behind, ends)) & taught if ends else set()
-        return next((t for t in reversed(self.parents) if t in shared and tensors[t].shape == shape), None)
+    def candidates(self, name: str) -> Iterator[int]:
+        """All such tensors of a variable that learns, of any shape, from the last one on."""
+        value = self.assigned[name]
+        update = self.behind(value) - self._taught
+        ends = {i for t in update for i in self.parents.get(t, ()) if i in self._taught} | ({value} & self._taught)
+        shared = set.intersection(*map(self.behind, ends)) & self._taught if ends else set()
+        return (t for t in reversed(self.parents) if t in shared)
+
+    @cached_property
+    def _taught(self) -> set[int]:
+        """What depends on the labels, and on no optimizer variable."""
+        return self.after({self.labels}) - self.after({t for t, n in self.handles.items() if n in self.optimizer})
 
 
 def wiring_of(file: OneFile) -> Wiring:
