@@ -18,6 +18,7 @@ MUTANTS = (
     Mutant(f"{HERE}/metrics.py", "np.isnan(apart), np.inf", "np.isnan(apart), 0", f"{TESTS}/test_metrics.py", "nan"),
     Mutant(f"{HERE}/rules.py", "more = math.sqrt(terms)", "more = 0.0", RIGHT, "long_sums"),
     Mutant(f"{HERE}/rules.py", "+ 2 * _IN_ORDER", "+ 0 * _IN_ORDER", RIGHT, "long_sums"),
+    Mutant(f"{HERE}/bounds.py", "& (terms > TINY * 2**24)", "", RIGHT, "underflow"),
     Mutant(f"{HERE}/bounds.py", ".max(initial=0) * terms", ".mean() * terms", RIGHT, "are_equal"),
     Mutant(f"{HERE}/rules.py", '"MEAN": Terms(4),  # 1.1', '"MEAN": Terms(4e6),', PLANTED, "whichever"),
     Mutant(f"{HERE}/graphs.py", 'return "a" if self.oracle is self.a else "b" if self.oracle is self.b else "oracle"', 'return "oracle"', RIGHT, "states"),

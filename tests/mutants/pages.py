@@ -48,7 +48,14 @@ MUTANTS = (
     Mutant(f"{EXPLAIN}/last_layer.py", 't != found["part"]', "False", KINDS, "l1"),
     Mutant(f"{EXPLAIN}/last_layer.py", "(matrices or order)[-1]", "(matrices or order)[0]", KINDS, "map"),
     Mutant(f"{EXPLAIN}/layout.py", "now[name] = inputs[1]", "pass", TENSORFLOW, "converter"),
-    Mutant(f"{EXPLAIN}/layout.py", 'if o.opcode == "NEG":', 'if o.opcode == "ABS":', TENSORFLOW, "momentum"),
+    Mutant(f"{EXPLAIN}/settled.py", "if slopes.agree(layout.gradients):", "if True:", OWN, "losss_own"),
+    Mutant(f"{EXPLAIN}/settled.py", "BOUND = 1e-5", "BOUND = 2.0", OWN, "losss_own"),
+    Mutant(f"{EXPLAIN}/last_layer.py", "if seen.intersection(others):", "if False:", KINDS, "twice"),
+    Mutant(
+        f"{EXPLAIN}/bounds.py", '"e": np.full(n["p"].shape, TINY)', '"e": np.zeros(n["p"].shape)', FORMS, "least_normal"
+    ),
+    Mutant(f"{EXPLAIN}/explanation.py", "if not _is_slope(head, found):", "if False:", FORMS, "smoothed_where"),
+    Mutant(f"{EXPLAIN}/batch.py", "if _is_fixed(model) else", "if False else", FORMS, "is_fixed"),
     Mutant(f"{EXPLAIN}/find_head.py", "t not in taught", "True", KINDS, "l1"),
     Mutant(f"{EXPLAIN}/find_head.py", "if len(of_labels) != 1:", "if False:", FORMS, "two_losses"),
     Mutant(f"{EXPLAIN}/explanation.py", "CLOSE = 400", "CLOSE = 4e7", FORMS, "another_form"),

@@ -20,6 +20,9 @@ from tflite_transfer.converter.convert import convert
 from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, Optimizer, RMSprop
 from tflite_transfer.diagnostics import Comparison, compare
+from tflite_transfer.diagnostics.bounds import Call
+from tflite_transfer.diagnostics.rules import allowed
+from tflite_transfer.reference.ops.table import TABLE
 from tflite_transfer.reference.tflite import write
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 
@@ -179,6 +182,17 @@ def test_products_that_are_equal(seed: int, places: int, kinds: int, tmp_path: P
     for a, b in PAIRS:
         found = compare(tmp_path / "x.tflite", a=a, b=b, inputs={f"x{n}": x for n, x in enumerate(given)})
         assert found.agrees, (a, b, told(found))
+
+
+def test_numbers_that_underflow_allow_nothing_to_others() -> None:
+    """A class without any probability: what its column loses of its terms is no share that the others may lose."""
+    rng = np.random.default_rng(0)
+    one, two = rng.random((32, 6)).astype(np.float32), rng.normal(size=(32, 4)).astype(np.float32)
+    bound = []
+    for d in (two, two * np.array([1, 1, 1, 1e-45], np.float32)):
+        call = Call("BATCH_MATMUL", TABLE["BATCH_MATMUL"], [one, d], {"adj_x": True})
+        bound.append(allowed(("numpy-nojit", "tflite"), call, one.T @ d, stored=False))
+    np.testing.assert_allclose(bound[1][:, :3], bound[0][:, :3], rtol=0.5)
 
 
 @pytest.mark.parametrize("size", [49, 784, 12_544])

@@ -140,6 +140,23 @@ def test_after_the_step_dropout_has_the_same_mask(tmp_path: Path) -> None:
     assert told.stages[-3].note.endswith("or on chance, as dropout's.")
 
 
+def test_weights_that_are_used_twice(tmp_path: Path) -> None:
+    """A dense layer behind itself: its gradient is of both uses, and no formula of one alone."""
+    import keras
+
+    layer, given = keras.layers.Dense(4), keras.Input((4,))
+    net = keras.Model(given, layer(keras.ops.tanh(layer(given))))
+    model, start = started(make_trainable(net, tmp_path / "a.tflite", TrainingOptions(optimizer=SGD(RATE))))
+    told = explained("twice", model, start, batch=True)
+    hand, shown = keras_step(net, start), values(told)
+    (kernel,) = (v for k, v in hand.items() if k.endswith("kernel"))
+    np.testing.assert_allclose(shown["g_W"], kernel, rtol=0, atol=1e-6)
+    assert told.losses == pytest.approx((float(hand["L"]), float(hand["L'"])), rel=2e-6)
+    assert "r_W" not in shown
+    assert told.stages[-3].note.endswith("a few roundings.")
+    assert told.agrees
+
+
 def number(shown: str) -> float:
     """Four digits, as the page has them."""
     return float(shown.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))

@@ -130,6 +130,19 @@ def test_why_another_network_is_not_told_stage_by_stage(tmp_path: Path) -> None:
         explained("x", model, start)
 
 
+@pytest.mark.parametrize("trainable", ["all", "biases"])
+def test_labels_that_are_smoothed_where_all_scores_are_0(
+    tmp_path: Path, trainable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is ln C in both: its derivative says that it is another."""
+    monkeypatch.setitem(LOSSES, "categorical_crossentropy", Loss(smoothed, "SOFTMAX"))
+    options = TrainingOptions("categorical_crossentropy", trainable=trainable)
+    model, start = started(make_trainable(cnn(), tmp_path / "x.tflite", options))
+    nothing = {k: v * np.float32(0) if "dense" in k else v for k, v in start.params.items()}
+    with pytest.raises(UnknownFormError, match=NO_LOSS):
+        explained("x", model, replace(start, params=nothing))
+
+
 def two(z: Expression, y: Expression) -> tuple[Expression, Expression]:
     """The cross-entropy, and squares of the same predictions."""
     (entropy, dz), (squares, dz2) = categorical(z, y), squared(z, y)
@@ -141,3 +154,32 @@ def test_two_losses_are_none_that_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     model, start = started(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions("categorical_crossentropy")))
     with pytest.raises(UnknownFormError, match=NO_LOSS):
         find_head(layout_of(model, start.slots))
+
+
+@pytest.mark.parametrize("chosen", ["all", "biases"])
+def test_a_batch_that_is_fixed(tmp_path: Path, chosen: str) -> None:
+    """Five examples and no other number: as many are drawn, and where no formula says a sample's gradient, none does."""
+    model = load_trainable(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions(trainable=chosen)))
+    assert isinstance(model, OneFile)
+    graph = model.model.subgraphs[model.signature("train").subgraph]
+    tensors = list(graph.tensors)
+    for i in graph.inputs:
+        tensors[i] = replace(tensors[i], shape=(5, *tensors[i].shape[1:]), signature=None)
+    graphs = (replace(g, tensors=tuple(tensors)) if g is graph else g for g in model.model.subgraphs)
+    (tmp_path / "fixed.tflite").write_bytes(write(replace(model.model, subgraphs=tuple(graphs))))
+    model, start = started(tmp_path / "fixed.tflite")
+    told = explained("x", model, start, batch=True)
+    assert len(start.batch.classes) == 5
+    assert told.agrees
+    note = next(s.note for s in told.stages if s.key == "batch")
+    assert note.startswith("This file's step takes no sample by itself") == (chosen == "biases")
+
+
+def test_a_probability_below_the_least_normal_number(whole: Path) -> None:
+    """XNNPACK makes 0 of such: what it says of p - y is as far off as that."""
+    model, start = started(whole)
+    params = {k: v * np.float32(40) if k == "dense/weights" else v for k, v in start.params.items()}
+    told = explained("x", model, replace(start, params=params))
+    p = told.decision.before
+    assert ((p > 0) & (p < np.finfo(np.float32).tiny)).any()
+    assert told.agrees

@@ -39,6 +39,7 @@ def gradients_stage(s: Step) -> Stage:
     ]
     formula = lessons.gradients(s.letters, added, decayed=s.head.l2 is not None)
     lesson = replace(LESSONS["gradients"], formulas=(formula,))
+    lesson = lesson if "b" in s.letters else replace(lesson, why=lessons.UNBIASED_WHY)
     j, c = (int(i) for i in np.unravel_index(np.abs(s.found["g_W"]).argmax(), s.found["g_W"].shape))
     terms = s.found["x"][:, j] * s.found["d"][:, c]
     values = (
@@ -86,8 +87,9 @@ def each_sample_stage(s: Step) -> Stage:
     mean = np.mean([g["g_W"] for g in alone], axis=0)
     apart = float(np.abs(mean - s.found["g_W"]).max())
     rows = tuple(f"{i}  {name}" for i, name in enumerate(s.batch.names))
+    share = ", by its row of x" if s.head.dense else ""
     symbols = (
-        Symbol(symbol("g", above=group("i")), "the gradient of sample i alone", shape(s.found["g_W"].shape)),
+        Symbol(symbol("g", above=group("i")), f"the gradient of sample i alone{share}", shape(s.found["g_W"].shape)),
         Symbol(G, "the gradient of the batch", shape(s.found["g_W"].shape)),
     )
     letter, key = (s.letters["b"], "g_b") if "b" in s.letters else (s.letters["W"], "g_W")

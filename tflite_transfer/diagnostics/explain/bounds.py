@@ -49,9 +49,15 @@ def of_step(n: Mapping[str, Array], head: Head) -> dict[str, Array]:
         "d": np.full(n["p"].shape, TINY),
         "L": np.asarray(LOSS * UNIT * (surprise + _penalty(n, head))),
     }
-    if "e" not in head.step.tensors:  # TensorFlow's operator gives d alone, by a division of 1 and a product
-        found["d"] = found["p"] / len(n["p"]) + MOVE * UNIT * np.abs(n["d"])
+    if not _divides(head):  # TensorFlow multiplies by 1 / B, and its operator gives d alone
+        found["d"] = found["d"] + MOVE * UNIT * np.abs(n["d"])
+        found["d"] += 0.0 if "e" in head.step.tensors else found["p"] / len(n["p"])
     return found | (_of_dense(n, head) if head.dense else {})
+
+
+def _divides(head: Head) -> bool:
+    d = head.step.tensors.get("d")
+    return any(o.opcode == "DIV" and d in o.outputs for o in head.step.part.graph.operators)
 
 
 def _penalty(n: Mapping[str, Array], head: Head) -> Array:

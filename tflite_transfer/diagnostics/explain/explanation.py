@@ -66,7 +66,7 @@ class Explanation:
     @property
     def engine_name(self) -> str:
         """What the engine is called in a sentence."""
-        return "LiteRT" if is_litert(self.engine) else "The numpy backend"
+        return "LiteRT" if is_litert(self.engine) else "the numpy backend"
 
     @property
     def unheld(self) -> str:
@@ -119,7 +119,7 @@ def _front(model: OneFile | Bundle, layout: Layout, head: Head, passes: Passes, 
     based = isinstance(model, Bundle) or model.roles.base is not None
     if based and head.step.tensors.get("x") == layout.x:
         return base_of(model, start.batch)
-    return Network(layout, head, passes)
+    return Network(layout, head, passes, "what the frozen base makes of it" if based else "what goes into it")
 
 
 def _check_formulas(head: Head, found: Numbers, passes: Passes) -> None:

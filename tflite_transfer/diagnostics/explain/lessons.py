@@ -6,6 +6,7 @@ i example, j feature, c and k classes; a prime is a value after the step.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from tflite_transfer.diagnostics.explain.rule_lessons import RULES, G
 from tflite_transfer.diagnostics.explain.stage import Lesson, Reference
@@ -79,9 +80,19 @@ NETWORK = Lesson(
     _BACKPROPAGATION,
 )
 
+FIXED = replace(
+    NETWORK,
+    says="All layers but the last one. None of their numbers trains.",
+    formulas=(row(X, "=", call("f", A)),),
+    why=(
+        "No derivative with respect to what does not train is ever asked for.",
+        "Training moves a last layer, and nothing else; what f makes of a sample stays as it is.",
+    ),
+)
+
 SCORES = Lesson(
     "The network turns what it sees into scores",
-    "All its layers: the last one is no product with a matrix and nothing else, so it is told as the others are.",
+    "The last layer is not features times weights that train, plus a bias: so the file's operators say what it does.",
     (_of_network(Z), _handed_back("θ", symbol("z", "i"))),
     (
         "A score for each class is log p up to a constant that all classes share; d_i is what the loss says of them.",
@@ -113,6 +124,10 @@ LOGITS = Lesson(
 )
 
 UNBIASED = row(symbol("z", "c"), "=", total("j", row(symbol("x", "j"), symbol("W", "jc"))))
+UNBIASED_WHY = (
+    "z_ic = Σ_j x_ij W_jc, so ∂z_ic/∂W_jc = x_ij.",
+    "The chain rule sums over the examples: ∂L/∂W_jc = Σ_i x_ij d_ic.",
+)
 UNBIASED_SAYS = "Each class weighs the features by its own column of W; this layer has no bias."
 
 _ZM = row(symbol("z", "c"), "−", symbol("m"))
@@ -227,5 +242,5 @@ MEAN = Lesson(
 LESSONS: Mapping[str, Lesson] = {
     "image": IMAGE, "bottleneck": BOTTLENECK, "logits": LOGITS, "softmax": SOFTMAX, "loss": CROSS_ENTROPY,
     "dlogits": DLOGITS, "gradients": GRADIENTS, **RULES, "after": AFTER, "batch": MEAN, "network": NETWORK,
-    "scores": SCORES, "chain": CHAIN,
+    "fixed": FIXED, "scores": SCORES, "chain": CHAIN,
 }  # fmt: skip

@@ -32,11 +32,15 @@ VARIABLES = frozenset({"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE"})
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """See ``Front``: all that makes the features, or of a last layer that is not dense the scores."""
+    """See ``Front``: all that makes the features, or of a last layer that is not dense the scores.
+
+    ``given_as``: what goes into it.
+    """
 
     layout: Layout
     head: Head
     passes: Passes
+    given_as: str
 
     def given(self, engine: str) -> dict[str, Array]:
         now = self.passes.now(engine)
@@ -52,7 +56,7 @@ class Network:
         made, told, letter = self._made(self._ours), _largest(self.layers), LETTERS[self._key]
         wide = self._made(self._exactly)[SAMPLE] if exact else None
         symbols = [
-            Symbol(A, "what goes into it", shape(self._ours.tensors[self.layout.x].shape[1:])),
+            Symbol(A, self.given_as, shape(self._ours.tensors[self.layout.x].shape[1:])),
             Symbol(symbol("f"), "the file's operators up to there", short(len(self._operators))),
             Symbol(letter, f"{NAMES[self._key]} of this sample", shape(made.shape[1:])),
         ]
@@ -66,7 +70,7 @@ class Network:
         checks, without = ((), "") if engine is None else self._checks(engine, told)
         functions = tuple(dict.fromkeys(TABLE[o.opcode] for o in self._operators if o.opcode in TABLE))
         note = f"{without}``--signature {self._signature}`` shows forward and backward pass operator by operator."
-        key, lesson = ("bottleneck", "network") if self.head.dense else ("scores", "scores")
+        key, lesson = ("bottleneck", "network" if self.layers else "fixed") if self.head.dense else ("scores", "scores")
         stage = Stage(key, LESSONS[lesson], tuple(symbols), tuple(values), functions, checks, note)
         return stage, feature_maps(self.layout.step.graph, self._images)
 

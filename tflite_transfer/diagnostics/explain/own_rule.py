@@ -5,11 +5,11 @@ from __future__ import annotations
 from tflite_transfer.diagnostics.explain.rule_lessons import G
 from tflite_transfer.diagnostics.explain.stage import Stage, Symbol
 from tflite_transfer.diagnostics.explain.step import Step, told_stage
-from tflite_transfer.diagnostics.explain.update import move, others
+from tflite_transfer.diagnostics.explain.update import every_number, move, others
 from tflite_transfer.diagnostics.gradients.wiring import Wiring
 from tflite_transfer.diagnostics.page.formula import new, of, symbol
 from tflite_transfer.diagnostics.page.names import ending
-from tflite_transfer.diagnostics.page.numbers import shape, short
+from tflite_transfer.diagnostics.page.numbers import shape
 from tflite_transfer.reference.ops.table import TABLE
 
 
@@ -18,7 +18,7 @@ def own_rule_stage(s: Step) -> Stage:
     slots = [k for k in s.head.names if k[0] == "s"]
     letters = {k: of(symbol(slot), s.letters[name]) for k in slots for slot, _, name in [k.partition("_")]}
     symbols = [
-        Symbol(symbol("w"), "every number of W and b", short(sum(s.found[k].size for k in s.head.parameters))),
+        Symbol(symbol("w"), *every_number(s)),
         Symbol(G, "its gradient", "the same"),
         *(Symbol(letters[k], f"the file's {ending(s.head.names[k])}", shape(s.found[k].shape)) for k in slots),
     ]

@@ -23,7 +23,7 @@ def sgd_stage(s: Step) -> Stage:
     """Plain gradient descent."""
     assert s.head.rule is not None
     symbols = (
-        Symbol(symbol("w"), "every number of W and b", _count(s)),
+        Symbol(symbol("w"), *every_number(s)),
         Symbol(G, "its gradient", "the same"),
         Symbol(ETA, "the learning rate", short(s.head.rule.learning_rate)),
     )
@@ -33,8 +33,9 @@ def sgd_stage(s: Step) -> Stage:
     return told_stage("sgd", symbols, values, (optimizers.sgd,), s.checks(*_moved(s)), others(s))
 
 
-def _count(s: Step) -> str:
-    return short(sum(s.found[k].size for k in s.head.parameters))
+def every_number(s: Step) -> tuple[str, str]:
+    """What w stands for, and how many these are."""
+    return f"every number of {' and '.join(s.head.parameters)}", short(sum(s.found[k].size for k in s.head.parameters))
 
 
 def _moved(s: Step, *states: Math) -> list[Math]:
@@ -47,7 +48,8 @@ def others(s: Step) -> str:
     """What stands with the features already."""
     if not s.layers:
         return ""
-    return f"The {len(s.layers)} parameters in front of the last layer move by the same rule; see the features."
+    many = f"{len(s.layers)} parameters" if len(s.layers) > 1 else "parameter"
+    return f"The {many} in front of the last layer move{'s' * (many == 'parameter')} too; see the features."
 
 
 def momentum_stage(s: Step) -> Stage:
@@ -55,7 +57,7 @@ def momentum_stage(s: Step) -> Stage:
     rule = s.head.rule
     assert isinstance(rule, Momentum)
     symbols = (
-        Symbol(symbol("w"), "every number of W and b", _count(s)),
+        Symbol(symbol("w"), *every_number(s)),
         Symbol(V, "its velocity", "the same"),
         Symbol(G, "its gradient", "the same"),
         Symbol(ETA, "the learning rate", short(rule.learning_rate)),
@@ -80,7 +82,7 @@ def adam_stage(s: Step) -> Stage:
     t = float(s.found["t'"])
     c1, c2 = optimizers.bias_corrections(rule, np.float32(s.found["t"]))
     symbols = [
-        Symbol(symbol("w"), "every number of W and b", _count(s)),
+        Symbol(symbol("w"), *every_number(s)),
         Symbol(M, "running mean of its gradient", "the same"),
         Symbol(V, "running mean of the gradient's square", "the same"),
         Symbol(T, "which step this is", short(t)),
@@ -117,7 +119,7 @@ def rmsprop_stage(s: Step) -> Stage:
     rule = s.head.rule
     assert isinstance(rule, RMSprop)
     symbols = [
-        Symbol(symbol("w"), "every number of W and b", _count(s)),
+        Symbol(symbol("w"), *every_number(s)),
         Symbol(G, "its gradient", "the same"),
         Symbol(V, "running mean of the gradient's square", "the same"),
         Symbol(ETA, "the learning rate", short(rule.learning_rate)),
