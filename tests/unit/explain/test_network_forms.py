@@ -158,7 +158,7 @@ def test_two_losses_are_none_that_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("chosen", ["all", "biases"])
 def test_a_batch_that_is_fixed(tmp_path: Path, chosen: str) -> None:
-    """Five examples and no other number: as many are drawn, and where no formula says a sample's gradient, none does."""
+    """Five examples and no other number: as many are drawn; where no formula says a sample's gradient, none does."""
     model = load_trainable(make_trainable(cnn(), tmp_path / "x.tflite", TrainingOptions(trainable=chosen)))
     assert isinstance(model, OneFile)
     graph = model.model.subgraphs[model.signature("train").subgraph]

@@ -49,7 +49,7 @@ def test_a_rule_without_a_formula_is_told_by_its_numbers(tmp_path: Path, engine:
 
 
 class Folded(SGD):
-    """A rate that is a constant: the last tensor with the labels in it, and no optimizer variable, is the new weight."""
+    """A rate that is a constant: the last tensor with labels in it, and no optimizer variable, is the new weight."""
 
     def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:  # noqa: ARG002
         return {p: w - grads[p] * 0.05 for p, w in weights.items()}, {}
