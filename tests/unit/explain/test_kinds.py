@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 from tests.unit.explain.test_walk import started, values
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
+from tflite_transfer.converter.training.losses import LOSSES, Loss, categorical
 from tflite_transfer.converter.training.optimizers import SGD
 from tflite_transfer.diagnostics.explain.explanation import explained
+from tflite_transfer.diagnostics.explain.find_head import NO_LOSS
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference.tflite.any import load_trainable
+from tflite_transfer.reference.tflite.errors import UnknownFormError
 
 pytestmark = pytest.mark.tensorflow
 IMAGE, RATE = (8, 8, 3), 0.1
@@ -140,19 +144,32 @@ def test_after_the_step_dropout_has_the_same_mask(tmp_path: Path) -> None:
     assert told.stages[-3].note.endswith("or on chance, as dropout's.")
 
 
-def test_weights_that_are_used_twice(tmp_path: Path) -> None:
-    """A dense layer behind itself: its gradient is of both uses, and no formula of one alone."""
+def test_smoothed_labels_behind_a_layer_that_is_not_dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights and scores are 0, and the loss is ln C: its derivative alone says that it is another."""
+    smoothed = Loss(lambda z, y: categorical(z, y * 0.9 + 0.1 / 4), "SOFTMAX")
+    monkeypatch.setitem(LOSSES, "categorical_crossentropy", smoothed)
+    path = make_trainable(network("squashed"), tmp_path / "a.tflite", TrainingOptions("categorical_crossentropy"))
+    model, start = started(path)
+    nothing = {name: np.zeros_like(value) for name, value in start.params.items()}
+    with pytest.raises(UnknownFormError, match=NO_LOSS):
+        explained("smoothed", model, replace(start, params=nothing))
+
+
+@pytest.mark.parametrize("kind", ["twice", "residual"])
+def test_no_formula_of_one_layer_alone(kind: str, tmp_path: Path) -> None:
+    """Weights that are used twice have a gradient of both; a residual is added to the other one's scores."""
     import keras
 
     layer, given = keras.layers.Dense(4), keras.Input((4,))
-    net = keras.Model(given, layer(keras.ops.tanh(layer(given))))
+    out = layer(keras.ops.tanh(layer(given))) if kind == "twice" else layer(given) + given
+    net = keras.Model(given, out)
     model, start = started(make_trainable(net, tmp_path / "a.tflite", TrainingOptions(optimizer=SGD(RATE))))
-    told = explained("twice", model, start, batch=True)
+    told = explained(kind, model, start, batch=True)
     hand, shown = keras_step(net, start), values(told)
     (kernel,) = (v for k, v in hand.items() if k.endswith("kernel"))
     np.testing.assert_allclose(shown["g_W"], kernel, rtol=0, atol=1e-6)
     assert told.losses == pytest.approx((float(hand["L"]), float(hand["L'"])), rel=2e-6)
-    assert "r_W" not in shown
+    assert "logits" not in {s.key for s in told.stages}
     assert told.stages[-3].note.endswith("a few roundings.")
     assert told.agrees
 

@@ -183,3 +183,20 @@ def test_a_probability_below_the_least_normal_number(whole: Path) -> None:
     p = told.decision.before
     assert ((p > 0) & (p < np.finfo(np.float32).tiny)).any()
     assert told.agrees
+
+
+@pytest.mark.parametrize("five", [True, False])
+def test_gradients_that_are_twice_as_large(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, five: bool
+) -> None:
+    """Not the loss's: no formula is put beside them."""
+    doubled = Loss(lambda z, y: (categorical(z, y)[0], categorical(z, y)[1] * 2.0), "SOFTMAX")
+    monkeypatch.setitem(LOSSES, "categorical_crossentropy", doubled)
+    (tmp_path / "head.tflite").write_bytes(head(48))
+    (base,) = tiny_model.parent.glob("base.tflite")
+    options = ConversionOptions(
+        out_model_dir=tmp_path / "five", optimizer="adam", base_tflite=base, head_tflite=tmp_path / "head.tflite"
+    )
+    path = convert(options if five else replace(options, out_model_dir=None, one_file=tmp_path / "one.tflite"))
+    with pytest.raises(UnknownFormError, match="the gradient of its loss" if five else "no tensor of it is its loss's"):
+        explained("x", *started(path))
