@@ -44,14 +44,14 @@ def held(head: Head, found: Numbers, passes: Passes, engine: str) -> tuple[dict[
     """
     step, update = _sides(head, engine)
     allowed, theirs, without = _allowed(head, found), dict[str, Array](), None
-    for places, side, wanted in ((head.step, step, _of_step(head)), (head.update, update, _of_update(head, found))):
-        for letter, given in wanted.items():
+    groups = [(head.step, step, given, [letter]) for letter, given in _of_step(head).items()]
+    for places, side, given, wanted in (*groups, (head.update, update, *_of_update(head))):
+        value = places.reader(side, {k: found[k] for k in given if k in found})
+        for letter in wanted:
             try:
-                theirs |= places.computed(side, {k: found[k] for k in given if k in found}, letter)
+                theirs[letter] = value(letter)
             except ModelError as e:
                 without = without or str(e)
-    if head.rule is None:
-        allowed |= _allowed_of_unknown(head, found)
     made = {k: Held(value, allowed[k]) for k, value in theirs.items() if k in allowed}
     if not head.dense and engine != ORACLE:
         try:
@@ -67,31 +67,29 @@ def _of_step(head: Head) -> dict[str, tuple[str, ...]]:
     return {k: (*given, *terms) for k, given in STEP.items() if k in head.step.tensors and k not in skipped}
 
 
-def _of_update(head: Head, found: Numbers) -> dict[str, tuple[str, ...]]:
-    """All that comes of the step, of all that was before it."""
+def _of_update(head: Head) -> tuple[list[str], list[str]]:
+    """All that is before the step, and all that comes of it but for its number."""
     after = [k for k in head.update.tensors if k[-1] == "'" or "\u0302" in k]
-    before = tuple(k for k in head.update.tensors if k not in after)
-    known = set(_of_rule(head, found)) if head.rule is not None else set(after)
-    return {k: before for k in after if k in known}
+    return [k for k in head.update.tensors if k not in after], [k for k in after if k != "t'"]
 
 
 def _allowed(head: Head, found: Numbers) -> dict[str, Array | None]:
-    return {**bounds.of_step(found, head), **_of_rule(head, found)}
-
-
-def _of_rule(head: Head, found: Numbers) -> dict[str, Array]:
+    allowed: dict[str, Array | None] = {**bounds.of_step(found, head)}
     if head.rule is None:
-        return {}
-    return {k: v for name in head.parameters for k, v in bounds.of_update(name, found, head.rule).items()}
+        return allowed | _allowed_of_unknown(head, found)
+    for name in head.parameters:
+        allowed |= bounds.of_update(name, found, head.rule)
+    return allowed
 
 
 def _allowed_of_unknown(head: Head, found: Numbers) -> dict[str, Array | None]:
     """Of a rule without a formula: by how far our own run of its operators is from float64."""
     _, side = _sides(head, ORACLE)
-    wide = dict[str, Array]()
-    for letter, given in _of_update(head, found).items():
+    before, after = _of_update(head)
+    wide, value = dict[str, Array](), head.update.reader(side, {k: found[k] for k in before if k in found})
+    for letter in after:
         with suppress(ModelError):  # what is made of other parameters' gradients too is held against nothing
-            wide |= head.update.computed(side, {k: found[k] for k in given if k in found}, letter)
+            wide[letter] = value(letter)
     return {k: FURTHER * distance(found[k], v).max(initial=0) + UPDATE * np.abs(v) + TINY for k, v in wide.items()}
 
 
@@ -111,8 +109,8 @@ def exact(head: Head, found: Numbers, given: Numbers) -> dict[str, Array]:
     now, then = ({k.rstrip("'"): v for k, v in given.items() if (k[-1] == "'") == after} for after in (False, True))
     known = {**{k: found[k] for k in ("y", *head.parameters)}, **now}
     made = now | head.step.computed(step, known, *(k for k in head.step.tensors if k not in known))
-    wanted = _of_update(head, found)
-    before = {k: made[k] if k in made else found[k] for k in next(iter(wanted.values()))}
+    letters, wanted = _of_update(head)
+    before = {k: made[k] if k in made else found[k] for k in letters}
     own = {k: v for k, v in given.items() if k in wanted}  # of a rule that is not known
     made |= own if head.rule is None else head.update.computed(update, before, *wanted)
     new = {k: made[f"{k}'"] for k in head.parameters}

@@ -63,7 +63,7 @@ class Layout:
     @cached_property
     def wiring_of_update(self) -> Wiring:
         """The same of the update."""
-        return Wiring(self.update.graph, self.y, self.loss)
+        return self.wiring if self.step is self.update else Wiring(self.update.graph, self.y, self.loss)
 
 
 def layout_of(model: OneFile | Bundle, slots: Tree) -> Layout:

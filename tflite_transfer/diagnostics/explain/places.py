@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from tflite_transfer.diagnostics.explain.layout import Part
 from tflite_transfer.diagnostics.sides import Side
 from tflite_transfer.reference.optimizers import Rule
 from tflite_transfer.reference.tflite.errors import ModelError
-from tflite_transfer.reference.tflite.graph import Array, Subgraph, Tensor
+from tflite_transfer.reference.tflite.graph import Array
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,19 @@ class Places:
 
     def computed(self, side: Side, given: Mapping[str, Array], *wanted: str) -> dict[str, Array]:
         """What is wanted, computed by the side operator by operator from what is given, and from nothing else."""
+        value = self.reader(side, given)
+        return {name: value(name) for name in wanted}
+
+    def reader(self, side: Side, given: Mapping[str, Array]) -> Callable[[str], Array]:
+        """The same letter by letter, each operator once. It raises ModelError for one that has no value by itself."""
         graph, same = self.part.graph, self.part.same
-        values = {i: t.data for i, t in enumerate(graph.tensors) if t.data is not None}
-        values |= {i: np.empty(t.shape, t.dtype) for i, t in enumerate(graph.tensors) if _is_empty(t, i, graph)}
-        values |= {self.tensors[name]: self._as_filed(name, v) for name, v in given.items() if name in self.tensors}
         producer = {t: n for n, o in enumerate(graph.operators) for t in o.outputs}
+        made = {*producer, *graph.inputs}
+        values = {i: t.data for i, t in enumerate(graph.tensors) if t.data is not None}
+        # Constants of no elements, which a file keeps no bytes of.
+        empty = ((i, t) for i, t in enumerate(graph.tensors) if 0 in t.shape and i not in values and i not in made)
+        values |= {i: np.empty(t.shape, t.dtype) for i, t in empty}
+        values |= {self.tensors[name]: self._as_filed(name, v) for name, v in given.items() if name in self.tensors}
 
         def read(number: int) -> Array:
             number = same.get(number, number)
@@ -40,7 +48,7 @@ class Places:
                 values.update(zip(graph.operators[producer[number]].outputs, results, strict=True))
             return values[number]
 
-        return {name: self.turned(name, read(self.tensors[name])) for name in wanted}
+        return lambda name: self.turned(name, read(self.tensors[name]))
 
     def turned(self, name: str, value: Array) -> Array:
         """From the file's form to the formulas', (F, C), or back."""
@@ -54,12 +62,6 @@ class Places:
         if name == "y" and tensor.dtype.kind in "iu":
             return value.argmax(axis=-1).astype(tensor.dtype)
         return np.asarray(value, tensor.dtype) if tensor.dtype.kind in "iu" else self.turned(name, value)
-
-
-def _is_empty(tensor: Tensor, number: int, graph: Subgraph) -> bool:
-    """A constant of no elements, which a file keeps no bytes of?"""
-    made = any(number in o.outputs for o in graph.operators) or number in graph.inputs
-    return 0 in tensor.shape and tensor.data is None and not made
 
 
 @dataclass(frozen=True)
