@@ -10,6 +10,7 @@ import numpy as np
 from tflite_transfer.backends.arrays import check_array, check_numbers, check_tree
 from tflite_transfer.backends.base import Array, Steps, Tree, one_hot
 from tflite_transfer.backends.runner import Runner
+from tflite_transfer.reference.tflite.errors import ModelError
 from tflite_transfer.reference.tflite.one_file import Call, OneFile
 
 
@@ -84,5 +85,11 @@ class OneFileBackend:
 
     def _taken(self) -> tuple[Tree, Tree]:
         found: Mapping[str, Array] = self._runner.variables()
+        unset = sorted({*self.model.parameters, *self.model.slots} - found.keys())
+        if unset:
+            raise ModelError(
+                f"{self.model.model.source} has variables without a value: {', '.join(unset)}. A signature initialize, or "
+                "one run by CALL_ONCE, must assign them before train reads them."
+            )
         self._inside = {n: found[n] for n in self.model.parameters}, {n: found[n] for n in self.model.slots}
         return self._inside

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.diagnostics.test_repro import X, files
-from tests.unit.diagnostics.wrong_files import constant, golden
+from tests.unit.diagnostics.wrong_files import constant, forgetful, golden
 from tflite_transfer.diagnostics.page.numbers import short
 
 __all__ = ["files"]
@@ -30,6 +30,15 @@ def wrong(tmp_path: Path) -> Path:
     for role, content in golden("upstream_sgd", "train_head", constant(0.2, 0.1)).contents.items():
         (folder / f"{role}.tflite").write_bytes(content)
     return folder
+
+
+def test_gradients_of_a_file_that_cannot_run_are_told(run: Callable, tmp_path: Path) -> None:
+    """LiteRT stops where a variable has no value, and says not which."""
+    path = tmp_path / "forgetful.tflite"
+    path.write_bytes(forgetful("CALL_ONCE").content)
+    ended = run("compare", path, "--gradients", "--random", 0)
+    assert ended.code == COULD_NOT_RUN
+    assert ended.err.splitlines()[-1].startswith("variable without a value at m_hidden/bias: ")
 
 
 def test_gradients_that_are_slopes(run: Callable) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.diagnostics.wrong_files import forgetful
 from tflite_transfer import TransferLearningModel
 from tflite_transfer.backends import numpy as numpy_backend
 from tflite_transfer.backends import open_backend
@@ -18,7 +19,7 @@ from tflite_transfer.converter.options import ConversionOptions
 from tflite_transfer.reference.head import softmax
 from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.bundle import bundle, load_bundle
-from tflite_transfer.reference.tflite.errors import BundleError, ShapeError, UnsupportedOpError
+from tflite_transfer.reference.tflite.errors import BundleError, ModelError, ShapeError, UnsupportedOpError
 from tflite_transfer.reference.tflite.graph import Model
 from tflite_transfer.reference.tflite.writer import write
 
@@ -147,6 +148,15 @@ def test_litert_changes_no_size_that_the_file_fixes(upstream_models: Mapping[str
     x, y = np.zeros((4, 12), np.float32), np.zeros((4, 4), np.float32)
     with pytest.raises(ShapeError, match=r"cannot run train_head\.tflite on these inputs: Attempting to resize"):
         runs.gradients(runs.initialize()[0], x, y)
+
+
+@pytest.mark.parametrize(
+    ("backend", "told"),
+    [("numpy", "without a value: m_hidden/bias, m_hidden/weights, "), ("tflite", "variable != nullptr was not true")],
+)
+def test_variables_that_nothing_assigns_are_refused(backend: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told):
+        open_backend(backend, forgetful("CALL_ONCE")).initialize()
 
 
 def test_all_missing_operators_of_all_files_are_named_at_once(tiny_model: Path) -> None:

@@ -87,8 +87,12 @@ def compare(
 
     check_seed(random)
     checked = _checked(model, data, inputs, random) if gradients else None
-    found = _compared(model, against, a, b, data, inputs, random, steps, mode)
     from tflite_transfer.cli import gradients as of_gradients
+
+    try:
+        found = _compared(model, against, a, b, data, inputs, random, steps, mode)
+    except CouldNotRunError as e:
+        raise CouldNotRunError("\n".join([str(e), *(map(str, checked.faults) if checked else ())])) from e
     from tflite_transfer.diagnostics.record import record
 
     told, text = record(found), list(_text(found))

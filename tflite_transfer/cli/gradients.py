@@ -21,7 +21,8 @@ def lines(found: GradientReport) -> Iterator[str]:
     for check in sorted(found.checks, key=lambda c: c.error, reverse=True):
         shape = "x".join(map(str, check.shape)) or "scalar"
         numbers = f"{check.gradient:.9g}, slope {check.slope:.9g}, relative error {check.error:.1e}, h {check.h:.0e}"
-        yield f"{check.verdict:7} gradient of {check.parameter} {shape}: {numbers}"
+        taken = f"; the update takes it {check.taken}" if check.taken else ""
+        yield f"{check.verdict:7} gradient of {check.parameter} {shape}: {numbers}{taken}"
     yield from (f"unclear gradient of {name}: no tensor of the file is it" for name in found.unknown)
     yield from map(str, found.faults)
     agree = sum(c.verdict == "agree" for c in found.checks)

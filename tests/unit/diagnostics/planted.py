@@ -25,7 +25,7 @@ from tests.unit.diagnostics.wrong_files import (
     squares,
 )
 from tests.unit.diagnostics.wrong_rules import Faulty, LateAdam, UncorrectedAdam, scaled, stays, swapped
-from tflite_transfer.converter.expressions import reverse, transpose, zeros_like
+from tflite_transfer.converter.expressions import absolute, reverse, sign, sqrt, transpose, zeros_like
 from tflite_transfer.converter.training.losses import Loss
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam
 from tflite_transfer.reference.tflite.trainable import Trainable
@@ -138,6 +138,18 @@ PLANTED = [
         0.5,
     ),
     Planted("sign inside", partial(one, Faulty(RATE, scaled("hidden/bias", -1.0))), "gradient sign", "hidden/bias", -1),
+    Planted(
+        "reversed inside",
+        partial(one, Faulty(RATE, lambda g: {**g, "hidden/weights": reverse(g["hidden/weights"], [0])})),
+        "wrong gradient",
+        "hidden/weights",
+    ),
+    Planted(
+        "roots inside",  # larger where it is small, as what is clipped is
+        partial(one, Faulty(RATE, lambda g: {**g, "last/bias": sign(g["last/bias"]) * sqrt(absolute(g["last/bias"]))})),
+        "wrong gradient",
+        "last/bias",
+    ),
     Planted("swapped", partial(one, RATE, Loss(swapped, "SOFTMAX")), "swapped loss arguments", "loss", -np.log(1e-7)),
     Planted(
         "another's",

@@ -12,7 +12,9 @@ import pytest
 from tests.cases import head_bundle
 from tests.small_networks import cnn
 from tests.unit.diagnostics.planted import PLANTED, Planted
+from tests.unit.diagnostics.right_rules import FTRL, RIGHT, Warm, each, taking
 from tests.unit.diagnostics.wrong_files import CROSS_ENTROPY, GOLDEN, one
+from tflite_transfer.cli.gradients import lines
 from tflite_transfer.converter.training.optimizers import SGD, Adam, KerasAdam, RMSprop
 from tflite_transfer.diagnostics.gradients import GradientReport, check_gradients
 from tflite_transfer.diagnostics.gradients.examples import beside, random_batch
@@ -77,6 +79,26 @@ def test_five_files_are_healthy(optimizer: SGD | Adam, l2: float | None, size: t
 @pytest.mark.parametrize("seed", range(3))
 def test_a_network_with_kinks_is_healthy(optimizer: SGD | KerasAdam | RMSprop, seed: int) -> None:
     assert healthy(check_gradients(one(optimizer, CROSS_ENTROPY, cnn()), seed=seed))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_an_update_makes_of_a_right_gradient_is_no_fault(name: str) -> None:
+    rule, *taken = RIGHT[name]
+    found = [check_gradients(one(rule, CROSS_ENTROPY, cnn()), seed=seed) for seed in range(6)]
+    assert all(map(healthy, found))
+    assert [c.taken for c in found[0].checks[-2:]] == taken
+    told = [line for line in lines(found[0]) if "dense/bias" in line]
+    assert all(line.endswith(f"takes it {taken[1]}" if taken[1] else "h 1e-05") for line in told)
+
+
+@pytest.mark.parametrize("rule", [taking(0.05, each(lambda w, g, rate: g * rate + w * 0.5)), FTRL(0.001)])
+def test_steps_that_the_weights_decide_more_than_the_gradients_do_not_climb(rule: SGD) -> None:
+    assert healthy(check_gradients(one(rule, CROSS_ENTROPY, cnn())))
+
+
+def test_a_number_that_does_not_count_is_no_counter() -> None:
+    """It begins at 0, each step writes it, and it is an average."""
+    assert healthy(check_gradients(one(Warm(0.1), CROSS_ENTROPY, cnn())))
 
 
 @pytest.mark.parametrize("model", [one(SGD(0.25)), head_bundle(6, 3, SGD(0.25))], ids=["one file", "five files"])

@@ -155,12 +155,12 @@ def test_smoothed_labels_behind_a_layer_that_is_not_dense(tmp_path: Path, monkey
         explained("smoothed", model, replace(start, params=nothing))
 
 
-@pytest.mark.parametrize("kind", ["twice", "residual"])
+@pytest.mark.parametrize("kind", ["twice", "residual", "unbiased"])
 def test_no_formula_of_one_layer_alone(kind: str, tmp_path: Path) -> None:
     """Weights that are used twice have a gradient of both; a residual is added to the other one's scores."""
     import keras
 
-    layer, given = keras.layers.Dense(4), keras.Input((4,))
+    layer, given = keras.layers.Dense(4, use_bias=kind != "unbiased"), keras.Input((4,))
     out = layer(keras.ops.tanh(layer(given))) if kind == "twice" else layer(given) + given
     net = keras.Model(given, out)
     model, start = started(make_trainable(net, tmp_path / "a.tflite", TrainingOptions(optimizer=SGD(RATE))))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.small_networks import cnn
+from tests.unit.diagnostics.right_rules import FOLDED, SIGNS
 from tests.unit.explain.test_walk import started, values
-from tflite_transfer.converter.expressions import Expression, sign
+from tflite_transfer.converter.expressions import Expression
 from tflite_transfer.converter.one_file import TrainingOptions, make_trainable
 from tflite_transfer.converter.training.optimizers import SGD, Tree
 from tflite_transfer.diagnostics import litert
@@ -48,21 +49,7 @@ def test_a_rule_without_a_formula_is_told_by_its_numbers(tmp_path: Path, engine:
     assert told.agrees
 
 
-class Folded(SGD):
-    """A rate that is a constant: the last tensor with labels in it, and no optimizer variable, is the new weight."""
-
-    def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:  # noqa: ARG002
-        return {p: w - grads[p] * 0.05 for p, w in weights.items()}, {}
-
-
-class Clipped(SGD):
-    """Gradients by their signs."""
-
-    def step(self, weights: Tree, grads: Tree, slots: Tree, rate: Expression) -> tuple[Tree, Tree]:  # noqa: ARG002
-        return {p: w - sign(grads[p]) * rate for p, w in weights.items()}, {}
-
-
-@pytest.mark.parametrize(("rule", "told_as"), [(Folded(0.05), "SGD, "), (Clipped(0.001), "a rule of its own")])
+@pytest.mark.parametrize(("rule", "told_as"), [(FOLDED, "SGD, "), (SIGNS, "a rule of its own")])
 def test_the_gradient_is_the_losss_own(tmp_path: Path, rule: SGD, told_as: str) -> None:
     """Not what an update makes of it: the same file with plain SGD says what it is."""
     shown = []
@@ -76,7 +63,7 @@ def test_the_gradient_is_the_losss_own(tmp_path: Path, rule: SGD, told_as: str) 
     for letter in ("g_W", "g_b", "θ"):
         columns = slice(None, 2) if letter == "θ" else slice(None)  # size and gradient; the third is the move
         np.testing.assert_allclose(other[letter][..., columns], plain[letter][..., columns], rtol=1e-5, atol=1e-7)
-    moved = 0.05 * plain["g_W"] if isinstance(rule, Folded) else 0.001 * np.sign(plain["g_W"])
+    moved = 0.05 * plain["g_W"] if rule is FOLDED else 0.001 * np.sign(plain["g_W"])
     np.testing.assert_allclose(other["W"] - other["W'"], moved, rtol=0, atol=1e-7)  # seen: 3e-8
 
 

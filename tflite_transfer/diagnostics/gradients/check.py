@@ -30,7 +30,8 @@ class GradientCheck:
 
     ``error`` is their difference in units of ``Σ |g d|``, beyond what rounding takes. ``uncertain`` is in the same unit
     how well the slope is known: what rounding may take from it, or what it changes by where h is halved, if that is
-    more. Where it is large, the gradient is tiny, or a kink is near, as RELU's at 0.
+    more. Where it is large, the gradient is tiny, or a kink is near, as RELU's at 0. ``taken``: what the update makes
+    of it before it goes along it.
     """
 
     parameter: str
@@ -40,6 +41,7 @@ class GradientCheck:
     error: float
     uncertain: float
     h: float
+    taken: str | None = None
 
     @property
     def verdict(self) -> str:

@@ -68,6 +68,10 @@ class FiveFiles:
             float(loss), dict(zip(self.parameters, grads, strict=True)), dict(zip(names, after, strict=True))
         )
 
+    def candidates(self, parameter: str, values: Tree, batch: Batch) -> dict[int, Array]:  # noqa: ARG002
+        """None: train_head's results are the gradients."""
+        return {}
+
     @cached_property
     def _loss(self) -> Interpreter:
         model = self.bundle.models["train_head"]

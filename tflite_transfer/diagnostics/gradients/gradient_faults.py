@@ -94,7 +94,7 @@ def gradient_fault(losses: Losses, check: GradientCheck, rng: np.random.Generato
 
 def _multiple(case: Doubted) -> Iterator[Fault]:
     """The slope times a number."""
-    if case.factors is None or abs(case.factors[0] - 1) <= TOLD:
+    if case.factors is None or abs(case.factors[0] - 1) <= TOLD or abs(case.factors[0]) <= FITS:
         return
     k = case.factors[0]
     told = f"its gradient is {k:.6g} times the slope of the loss"

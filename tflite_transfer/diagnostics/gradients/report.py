@@ -18,6 +18,7 @@ from tflite_transfer.diagnostics.gradients.gradient_faults import factor, gradie
 from tflite_transfer.diagnostics.gradients.loss_faults import loss_faults
 from tflite_transfer.diagnostics.gradients.state_faults import state_faults
 from tflite_transfer.diagnostics.gradients.steps import TrainingStep
+from tflite_transfer.diagnostics.gradients.taken import settled
 from tflite_transfer.diagnostics.gradients.train_signature import TrainSignature
 from tflite_transfer.diagnostics.gradients.update_faults import update_faults
 from tflite_transfer.reference.tflite.any import load_trainable
@@ -65,7 +66,7 @@ def check_gradients(
         losses = _without_rate(losses_at(training, values, batch), rng)
         if not math.isfinite(losses.loss):
             return GradientReport(training.source, len(batch.y), losses.loss, (), (_not_finite(losses.loss),))
-        checks = tuple(check_each(losses, rng))
+        checks = settled(losses, check_each(losses, rng), rng)
         faults = [gradient_fault(losses, c, rng) for c in checks if c.verdict == "differ"]
         faults += [*loss_faults(losses), *update_faults(losses), *state_faults(losses)]
     unknown = training.unknown

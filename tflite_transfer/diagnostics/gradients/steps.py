@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from tflite_transfer.backends.base import Array, Tree
@@ -66,6 +67,10 @@ class TrainingStep(Protocol):
 
     def step(self, values: Tree, batch: Batch) -> Stepped:
         """A whole step from these values."""
+        ...
+
+    def candidates(self, parameter: str, values: Tree, batch: Batch) -> Mapping[int, Array]:
+        """What else may be the loss's gradient, by tensors, from the last one on: of the parameter's shape each."""
         ...
 
 

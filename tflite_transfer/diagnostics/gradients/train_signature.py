@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -85,11 +86,26 @@ class TrainSignature:
         gradients = {p: found[f"gradient/{p}"] for p in self.parameters}
         return Stepped(float(found["loss"]), gradients, dict(self._oracle.variables))
 
+    def candidates(self, parameter: str, values: Tree, batch: Batch) -> dict[int, Array]:
+        """By a trace of the step."""
+        shape, found = values[parameter].shape, dict[int, Array]()
+        number, wanted = self._oracle.signatures["step"].subgraph, tuple(self.wiring.candidates(parameter))
+        operators = self._oracle.plans[number].graph.operators
+        for told in self._oracle.trace("step", **self._given(values, batch)):
+            if told.subgraph == number:
+                made = zip(operators[told.number].outputs, told.outputs.values(), strict=True)
+                found.update((i, v) for i, v in made if i in wanted)
+        return {i: found[i].reshape(shape) for i in wanted if i in found and found[i].size == math.prod(shape)}
+
     def _run(self, key: str, values: Tree, batch: Batch) -> dict[str, Array]:
-        roles, it = self.file.roles, self._oracle
-        it.forget()  # random streams begin anew: the same masks each time
-        it.variables.update(values)
-        return it.run(key, **{roles.train.argument: batch.x, roles.labels: batch.y})
+        return self._oracle.run(key, **self._given(values, batch))
+
+    def _given(self, values: Tree, batch: Batch) -> dict[str, Array]:
+        """The arguments, with the variables set, and with random streams that begin anew: the same masks each time."""
+        roles = self.file.roles
+        self._oracle.forget()
+        self._oracle.variables.update(values)
+        return {roles.train.argument: batch.x, roles.labels: batch.y}
 
     @cached_property
     def _oracle(self) -> Interpreter:

@@ -13,6 +13,7 @@ from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.check import Losses
 from tflite_transfer.diagnostics.gradients.fault import Fault
 from tflite_transfer.diagnostics.gradients.steps import Stepped
+from tflite_transfer.diagnostics.training import Batch
 
 STEPS = 4
 ALIKE = 1e-6  # of a slot to the gradient, or its square
@@ -109,26 +110,37 @@ def _standing_counter(steps: Steps) -> Iterator[Fault]:
             told = f"it is {counted[-1]:g} after {STEPS} steps: what it corrects is corrected as at the first step."
             advice = "Add 1 to it at each step, and keep the result."
             yield Fault("step counter stands still", slot, 0.0, told, advice)
-        elif counted != [1.0 + n for n in range(STEPS)]:
+        elif counted != [1.0 + n for n in range(STEPS)] and np.ptp(np.diff(counted)) <= ALIKE * abs(counted[0]):
             told = f"it is {', '.join(f'{c:g}' for c in counted)} after {STEPS} steps."
             yield Fault("step counter", slot, counted[0], told, "Add 1 to it at each step.")
 
 
 def _climbs(steps: Steps) -> Iterator[Fault]:
-    """A first step that goes along the gradient. A cosine of -1 is SGD's descent; Adam's is near -0.8."""
-    first, before = steps.done[0], steps.before[0]
-    for p in steps.losses.training.parameters:
-        gradient, move = first.gradients[p] / steps.losses.rate, first.after[p] - before[p]
-        if not steps.alive(p):
-            continue
-        if not any((s.after[p] != before[p]).any() for s in steps.done):
+    """Steps that go along the gradient, or nowhere. A cosine of -1 is SGD's descent; Adam's is near -0.6.
+
+    The first step and the last: FTRL's first one goes from where its slots are, and not from the parameter's value.
+    """
+    training, (x, y) = steps.losses.training, steps.losses.batch
+    others = [training.step(steps.before[n], Batch(x, np.roll(y, 1, axis=0))) for n in (0, -1)]
+    for p in filter(steps.alive, training.parameters):
+        if not any((s.after[p] != steps.before[0][p]).any() for s in steps.done):
             told = f"its gradient is not 0, and {STEPS} steps leave it as it is."
             yield Fault("parameter does not move", p, 0.0, told, "Assign its new value, or look at the learning rate.")
             continue
-        cosine = float(np.vdot(gradient, move) / np.linalg.norm(gradient) / (np.linalg.norm(move) or 1.0))
+        cosine = min(_cosine(steps, n, other, p) for n, other in zip((0, -1), others, strict=True))
         if cosine > 0:
-            told = f"the first step moves it along its gradient (cosine {cosine:.3f}), to a larger loss."
+            told = f"its steps go along its gradient (cosine {cosine:.3f}), to a larger loss."
             yield Fault("update climbs", p, cosine, told, "Subtract the step from it.")
+
+
+def _cosine(steps: Steps, n: int, other: Stepped, p: str) -> float:
+    """Between what other labels change in a gradient, and in its step: decay and momentum are in both, and fall out."""
+    done, before, rate = steps.done[n], steps.before[n], steps.losses.rate
+    gradient, move = done.gradients[p] - other.gradients[p], done.after[p] - other.after[p]
+    if np.abs(gradient).max(initial=0) <= ALIKE * np.abs(done.gradients[p]).max(initial=0):
+        gradient, move = done.gradients[p], done.after[p] - before[p]
+    size = np.linalg.norm(gradient) * np.linalg.norm(move)
+    return float(np.sign(rate) * np.vdot(gradient, move) / size) if size else 0.0
 
 
 class Moments(NamedTuple):

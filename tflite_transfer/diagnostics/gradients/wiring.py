@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tflite_transfer.reference.memory import handles_of
-from tflite_transfer.reference.tflite.graph import Subgraph
+from tflite_transfer.reference.tflite.graph import Operator, Subgraph
 from tflite_transfer.reference.tflite.one_file import OneFile
 
 
@@ -98,11 +98,28 @@ class Wiring:
 
     def candidates(self, name: str) -> Iterator[int]:
         """All such tensors of a variable that learns, of any shape, from the last one on."""
-        value = self.assigned[name]
+        value = self._added(name)
         update = self.behind(value) - self._taught
         ends = {i for t in update for i in self.parents.get(t, ()) if i in self._taught} | ({value} & self._taught)
         shared = set.intersection(*map(self.behind, ends)) & self._taught if ends else set()
         return (t for t in reversed(self.parents) if t in shared)
+
+    def _added(self, name: str) -> int:
+        """What a variable ends as; where that is ``w - v``, and no optimizer variable is in it, v."""
+        value = self.assigned[name]
+        while value in self._taught and (o := self._writers.get(value)) and o.opcode in ("ADD", "SUB"):
+            taught = [i for i in o.inputs if i in self._taught]
+            rest = [i for i in o.inputs if i not in self._taught]
+            if len(rest) != 1:
+                break
+            value = taught[0]
+            if self.variables(*rest) == {name} and (o.opcode == "ADD" or rest[0] == o.inputs[0]):
+                break
+        return value
+
+    @cached_property
+    def _writers(self) -> Mapping[int, Operator]:
+        return {t: o for o in self.graph.operators for t in o.outputs}
 
     @cached_property
     def _taught(self) -> set[int]:
