@@ -88,8 +88,8 @@ class OneFileBackend:
         unset = sorted({*self.model.parameters, *self.model.slots} - found.keys())
         if unset:
             raise ModelError(
-                f"{self.model.model.source} has variables without a value: {', '.join(unset)}. A signature initialize, or "
-                "one run by CALL_ONCE, must assign them before train reads them."
+                f"{self.model.model.source} has variables without a value: {', '.join(unset)}. A signature initialize, "
+                "or one run by CALL_ONCE, must assign them before train reads them."
             )
         self._inside = {n: found[n] for n in self.model.parameters}, {n: found[n] for n in self.model.slots}
         return self._inside

@@ -14,7 +14,7 @@ MUTANTS = (
     Mutant(f"{HERE}/verdicts.py", "found.share <= 1:\n        return None\n    if found.max_abs", "found.share <= 1e9:\n        return None\n    if found.max_abs", PLANTED, "found_at"),
     Mutant(f"{HERE}/verdicts.py", "away <= FURTHER * near:", "away < np.inf:", TRAINED, "kernel or stale"),
     Mutant(f"{HERE}/findings.py", "to_a < to_b", "to_a > to_b", PLANTED, "found_at"),
-    Mutant(f"{HERE}/metrics.py", "sign - (bits ^ sign)", "bits ^ sign", f"{TESTS}/test_metrics.py", "last_place"),
+    Mutant(f"{HERE}/metrics.py", "((size ^ minus) - minus)", "(size ^ minus)", f"{TESTS}/test_metrics.py", "last_place"),
     Mutant(f"{HERE}/metrics.py", "np.isnan(apart), np.inf", "np.isnan(apart), 0", f"{TESTS}/test_metrics.py", "nan"),
     Mutant(f"{HERE}/rules.py", "more = math.sqrt(terms)", "more = 0.0", RIGHT, "long_sums"),
     Mutant(f"{HERE}/rules.py", "+ 2 * _IN_ORDER", "+ 0 * _IN_ORDER", RIGHT, "long_sums"),

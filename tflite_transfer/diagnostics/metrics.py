@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,9 @@ def distance(a: Array, b: Array) -> Array:
     with np.errstate(invalid="ignore"):
         apart = np.abs(_complex(a) - _complex(b))
     if a.dtype.kind in "iu":
-        apart = np.maximum(apart, 1)  # long integers that differ may be the same double
+        return np.where(a == b, 0, np.maximum(apart, 1))  # long integers that differ may be the same double
+    if np.isfinite(apart).all():
+        return apart
     same = (a == b) | ((a != a) & (b != b))
     return np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
 
@@ -51,23 +54,29 @@ def distance(a: Array, b: Array) -> Array:
 def ulps_apart(a: Array, b: Array) -> Array:
     """How many floats of the type lie between a and b: their order is that of their bits. (...), (...) -> (...)."""
     one, other = _order(a), _order(b)
-    apart = np.where(one > other, one - other, other - one).astype(np.float64)
+    apart = (np.maximum(one, other) - np.minimum(one, other)).astype(np.float64)
     nan = np.isnan(a), np.isnan(b)
-    return np.where(nan[0] & nan[1], 0, np.where(nan[0] | nan[1], np.inf, apart))
+    if nan[0].any() or nan[1].any():
+        return np.where(nan[0] & nan[1], 0, np.where(nan[0] | nan[1], np.inf, apart))
+    return apart
 
 
 def _order(x: Array) -> Array:
-    """Floats as whole numbers in their order; both zeros are the same one."""
-    kind = {2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
-    bits, sign = np.ascontiguousarray(x).view(kind), kind(1 << (8 * x.dtype.itemsize - 1))
-    return np.where(bits & sign, sign - (bits ^ sign), sign + bits).reshape(x.shape)
+    """Floats as whole numbers in their order, from 0 on; both zeros are the same one."""
+    bits = 8 * x.dtype.itemsize
+    signed, kind = np.dtype(f"i{x.dtype.itemsize}"), np.dtype(f"u{x.dtype.itemsize}").type
+    whole = np.ascontiguousarray(x).reshape(x.shape).view(signed)
+    minus = whole >> (bits - 1)  # -1 where there is a sign, else 0
+    size = whole & np.iinfo(signed).max
+    return ((size ^ minus) - minus).view(kind) + kind(1 << (bits - 1))
 
 
 def shares(apart: Array, allowed: Any) -> Array:
     """``apart / allowed``: 0 where nothing is apart, infinite where nothing is allowed, or NaN. (...) -> (...)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = apart / allowed
-    return np.where(apart == 0, 0, np.where(np.isnan(part), np.inf, part))
+        part = np.divide(apart, allowed, out=np.zeros(apart.shape), where=apart != 0)
+    part[np.isnan(part)] = np.inf
+    return part
 
 
 def far(value: Array, exact: Array) -> float:
@@ -101,15 +110,17 @@ def _count(what: Any, x: Array) -> int:
 
 
 def _relative(apart: Array, a: Array, b: Array) -> Array:
-    size = np.fmax(np.abs(a), np.abs(b))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(apart == 0, 0, np.where(np.isfinite(apart), apart / size, np.inf))
+    size = np.fmax(np.fmax(np.abs(a), np.abs(b)), np.finfo(np.float64).tiny)
+    with np.errstate(invalid="ignore"):
+        part = apart / size
+    return part if np.isfinite(part).all() else np.where(np.isfinite(apart), part, np.inf)
 
 
 def _signal(a: Array, b: Array) -> dict[str, float]:
     """Cosine, SNR and PSNR of the elements that are finite in both."""
     finite = np.isfinite(a) & np.isfinite(b)
-    a, b = np.where(finite, a, 0), np.where(finite, b, 0)
+    if not finite.all():
+        a, b = np.where(finite, a, 0), np.where(finite, b, 0)
     power, noise, other = (float(np.vdot(x, x)) for x in (a, a - b, b))
     peak = float(np.abs(a).max(initial=0)) ** 2
     lengths = np.sqrt(power) * np.sqrt(other)
@@ -131,8 +142,9 @@ def _histogram(apart: Array, a: Array) -> tuple[int, ...]:
     """How many are equal, then how many lie below 10^-9, ..., 10^0 of the largest |a|, and from there on."""
     largest = float(np.abs(a[np.isfinite(a)]).max(initial=0)) or 1.0
     unlike = apart[apart > 0] / largest
-    bins = np.searchsorted(10.0 ** np.array(DECADES), unlike, side="right")
-    return (a.size - unlike.size, *np.bincount(bins, minlength=len(DECADES) + 1).tolist())
+    from_there = [int(np.count_nonzero(unlike >= 10.0**decade)) for decade in DECADES]
+    at_least = (a.size, unlike.size, *from_there, 0)
+    return tuple(more - less for more, less in pairwise(at_least))
 
 
 def _worst(apart: Array, part: Array | None) -> tuple[int, ...] | None:
