@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,9 +123,33 @@ def test_an_operator_that_differs_is_saved(run: Callable, files: tuple[Path, Pat
     assert ended.out.endswith(f"{tmp_path / 'repro'}: an operator that differs; cd there, and python run.py shows it\n")
     saved = {"against.tflite", "operator.tflite", "run.py", "x0.npy"}
     assert {p.name for p in (tmp_path / "repro").iterdir()} == saved
+    again = run(*words, files[0], "--against", files[1])
+    assert (again.code, again.out) == (ended.code, ended.out)
+    own = tmp_path / "repro" / "operator.tflite"
+    refused = run("compare", own, "--save_repro", own.parent)
+    assert refused.code == USAGE
+    assert "must be a folder of its own, but operator.tflite is in it" in refused.err
+    before = {p.name: p.read_bytes() for p in files[0].parent.glob("*.tflite")}
+    refused = run(*words[:-1], files[0].parent, files[0])
+    assert refused.code == USAGE
+    assert "must be new or empty, or have an earlier repro alone, but has " in refused.err
+    assert {p.name: p.read_bytes() for p in files[0].parent.glob("*.tflite")} == before
     refused = run("compare", files[0], "--save_repro", files[1])
     assert refused.code == USAGE
     assert "must name a folder that can be written" in refused.err
+
+
+@pytest.mark.parametrize("option", ["--json_out", "--model_explorer"])
+def test_what_cannot_be_written_is_no_difference(run: Callable, files: tuple[Path, Path], option: str) -> None:
+    ended = run("compare", *OURS, files[0], option, "/dev/full")
+    assert ended.code == COULD_NOT_RUN
+    assert "/dev/full cannot be written: No space left on device." in ended.err
+
+
+def test_a_reader_that_leaves_changes_no_verdict(files: tuple[Path, Path]) -> None:
+    command = f"{sys.executable} -m tflite_transfer compare {files[0]} --a numpy --b numpy-nojit | true"
+    ended = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_node_data(run: Callable, files: tuple[Path, Path], tmp_path: Path) -> None:

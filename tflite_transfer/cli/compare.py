@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +26,7 @@ from tflite_transfer.reference.tflite.errors import OptionError, TransferError
 
 if TYPE_CHECKING:
     from tflite_transfer.diagnostics import Comparison, Finding
-    from tflite_transfer.diagnostics.gradients import GradientReport
+    from tflite_transfer.diagnostics.gradients import Fault, GradientReport
 
 LINES = 20  # of the table; --json has them all
 _ENGINE = "numpy|numpy-nojit|numpy-float64|tflite|tflite-ref|tflite-xnnpack"
@@ -77,36 +80,59 @@ def compare(
     Exit code 0: they agree, as far as float32 can tell; 1: they differ; 2: usage; 3: they could not be run.
     """
     written = {"--json_out": json_out, "--model_explorer": model_explorer, "--report": report_page}
-    check_outputs(written, [model, against, *paths(inputs or [])])
-    if save_repro is not None:
-        check_folder("--save_repro", save_repro)
-    check_page("--report", report_page)
-    if sum(x is not None for x in (data, inputs, random)) > 1:
-        raise OptionError("--data, --input and --random exclude each other.")
-    from tflite_transfer.training import check_seed
+    with _or_could_not_run():
+        check_outputs(written, [model, against, *paths(inputs or [])])
+        if save_repro is not None:
+            _check_repro("--save_repro", save_repro, [model, against, *paths(inputs or []), *written.values()])
+        check_page("--report", report_page)
+        if sum(x is not None for x in (data, inputs, random)) > 1:
+            raise OptionError("--data, --input and --random exclude each other.")
+        from tflite_transfer.training import check_seed
 
-    check_seed(random)
-    checked = _checked(model, data, inputs, random) if gradients else None
-    from tflite_transfer.cli import gradients as of_gradients
+        check_seed(random)
+        checked = _checked(model, data, inputs, random) if gradients else None
+        from tflite_transfer.cli import gradients as of_gradients
 
-    try:
-        found = _compared(model, against, a, b, data, inputs, random, steps, mode)
-    except CouldNotRunError as e:
-        raise CouldNotRunError("\n".join([str(e), *(map(str, checked.faults) if checked else ())])) from e
-    from tflite_transfer.diagnostics.record import record
+        with _or_could_not_run(checked.faults if checked else ()):
+            found = _compared(model, against, a, b, data, inputs, random, steps, mode)
+        from tflite_transfer.diagnostics.record import record
 
-    told, text = record(found), list(_text(found))
-    if checked is not None:
-        told["gradients"] = of_gradients.record(checked)
-        text += of_gradients.lines(checked)
-    text += _saved(found, save_repro, model_explorer)
-    if report_page is not None:
-        from tflite_transfer.diagnostics.page.template import save_page
-        from tflite_transfer.diagnostics.report import page
+        told, text = record(found), list(_text(found))
+        if checked is not None:
+            told["gradients"] = of_gradients.record(checked)
+            text += of_gradients.lines(checked)
+        text += _saved(found, save_repro, model_explorer)
+        if report_page is not None:
+            from tflite_transfer.diagnostics.page.template import save_page
+            from tflite_transfer.diagnostics.report import page
 
-        save_page(report_page, page(found, checked))
-    report(told, text, as_json=as_json, json_out=json_out)
+            save_page(report_page, page(found, checked))
+        report(told, text, as_json=as_json, json_out=json_out)
     raise typer.Exit(0 if found.agrees and (checked is None or checked.agrees) else 1)
+
+
+@contextmanager
+def _or_could_not_run(faults: Iterable[Fault] = ()) -> Iterator[None]:
+    """Whatever else goes wrong is no verdict: 1 says that they differ. A reader that leaves, as head, changes none."""
+    try:
+        yield
+    except (OptionError, InterruptError, CouldNotRunError):
+        raise
+    except TransferError as e:
+        raise CouldNotRunError("\n".join([str(e), *map(str, faults)])) from e
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _check_repro(option: str, folder: Path, others: Iterable[Path | None]) -> None:
+    """Raises OptionError where a repro would replace what it must not."""
+    from tflite_transfer.diagnostics.repro import check_repro_folder
+
+    check_folder(option, folder)
+    check_repro_folder(folder)
+    for other in (path.absolute() for path in others if path is not None):
+        if folder.resolve() in (other.resolve(), *other.resolve().parents):
+            raise OptionError(f"{option} {folder} must be a folder of its own, but {other.name} is in it, or is it.")
 
 
 def _saved(found: Comparison, repro: Path | None, explorer: Path | None) -> Iterator[str]:
@@ -125,19 +151,13 @@ def _saved(found: Comparison, repro: Path | None, explorer: Path | None) -> Iter
             write_atomically(path, content)
             yield f"{path}: node data for Model Explorer"
     except OSError as e:
-        raise CouldNotRunError(f"{e.filename} cannot be written: {e.strerror}.") from e
+        raise CouldNotRunError(f"{e.filename or repro or explorer} cannot be written: {e.strerror}.") from e
 
 
 def _checked(model: Path, data: Path | None, inputs: list[str] | None, random: int | None) -> GradientReport:
-    """Raises OptionError, or CouldNotRunError for all else."""
     from tflite_transfer.diagnostics.gradients import check_gradients
 
-    try:
-        return check_gradients(model, _given(model, data, inputs), seed=random or 0)
-    except OptionError:
-        raise
-    except TransferError as e:
-        raise CouldNotRunError(str(e)) from e
+    return check_gradients(model, _given(model, data, inputs), seed=random or 0)
 
 
 def _given(model: Path, data: Path | None, inputs: list[str] | None) -> dict[str, Any] | None:
@@ -158,19 +178,13 @@ def _compared(
     steps: int | None,
     mode: str | None,
 ) -> Comparison:
-    """Raises OptionError, or CouldNotRunError for all else."""
     from tflite_transfer.cli.compiling import tell_of_compiling
     from tflite_transfer.diagnostics import compare as compared
 
     for engine in (a, b):
         tell_of_compiling(engine)
-    try:
-        given = _given(model, data, inputs)
-        return compared(model, against, a=a, b=b, inputs=given, seed=random or 0, steps=steps, mode=mode)
-    except (OptionError, InterruptError):
-        raise
-    except TransferError as e:
-        raise CouldNotRunError(str(e)) from e
+    given = _given(model, data, inputs)
+    return compared(model, against, a=a, b=b, inputs=given, seed=random or 0, steps=steps, mode=mode)
 
 
 def _text(found: Comparison) -> Iterator[str]:

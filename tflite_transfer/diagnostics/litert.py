@@ -72,11 +72,11 @@ class LiteRTSide:
 
 
 def unwritten(graph: Subgraph, engine: str) -> set[int]:
-    """What LiteRT does not keep: what nothing reads, and float16 constants where XNNPACK itself widens them."""
+    """What LiteRT does not keep: what nothing reads, and narrow constants where XNNPACK itself widens them."""
     read = {*graph.outputs, *(i for o in graph.operators for i in o.inputs)}
     lost = {i for o in graph.operators for i in o.outputs} - read
     for o in graph.operators:
-        if engine != "tflite-ref" and o.opcode == "DEQUANTIZE" and graph.tensors[o.inputs[0]].type == "FLOAT16":
+        if engine != "tflite-ref" and o.opcode == "DEQUANTIZE" and graph.tensors[o.inputs[0]].data is not None:
             lost.update(o.outputs)
     return lost
 

@@ -65,10 +65,10 @@ def _order(x: Array) -> Array:
     """Floats as whole numbers in their order, from 0 on; both zeros are the same one."""
     bits = 8 * x.dtype.itemsize
     signed, kind = np.dtype(f"i{x.dtype.itemsize}"), np.dtype(f"u{x.dtype.itemsize}").type
-    whole = np.ascontiguousarray(x).reshape(x.shape).view(signed)
+    whole = np.ascontiguousarray(x).reshape(-1).view(signed)
     minus = whole >> (bits - 1)  # -1 where there is a sign, else 0
     size = whole & np.iinfo(signed).max
-    return ((size ^ minus) - minus).view(kind) + kind(1 << (bits - 1))
+    return (((size ^ minus) - minus).view(kind) + kind(1 << (bits - 1))).reshape(x.shape)
 
 
 def shares(apart: Array, allowed: Any) -> Array:

@@ -88,13 +88,19 @@ class StoredPair(Pair):
     def _constant(self, value: Array, j: int) -> Array:
         """B's constant for A's, if it is that but for a rounding; else A's, and the results will tell."""
         tensors, known = self.b.graph.tensors, self._plain_of_b.fixed
-        tensor, stored = tensors[j], known.get(j + len(tensors), known.get(j))  # widened, or as it stands
+        stored = known.get(j + len(tensors), known.get(j))  # widened, or as it stands
+        tensor = tensors[self._narrow.get(j, j)]
         if stored is None or value.dtype.kind != "f" or stored.shape != value.shape:
             return value
         theirs, step = to_real(stored, tensor).astype(value.dtype), 2.0**-11 * np.abs(value) + 2.0**-25  # float16
         if tensor.quantization is not None and tensor.quantization.scale.size:
             step = 0.51 * along_axis(tensor.quantization, value.ndim)[0]
         return theirs if (np.abs(theirs - value) <= step).all() else value
+
+    @cached_property
+    def _narrow(self) -> Mapping[int, int]:
+        """What B's DEQUANTIZEs widen, by what they make of it."""
+        return {o.outputs[0]: o.inputs[0] for o in self.b.graph.operators if o.opcode == "DEQUANTIZE"}
 
     @cached_property
     def _plain_of_b(self) -> NumpySide:

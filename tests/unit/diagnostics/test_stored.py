@@ -17,7 +17,7 @@ from tflite_transfer.reference.kernels.table import FAST_QUANTIZED
 from tflite_transfer.reference.ops.quantized.table import QUANTIZED
 from tflite_transfer.reference.tflite import read, write
 from tflite_transfer.reference.tflite.errors import OptionError
-from tflite_transfer.reference.tflite.graph import Model, Operator, Tensor
+from tflite_transfer.reference.tflite.graph import Model, Operator, Quantization, Tensor
 
 pytestmark = pytest.mark.tensorflow
 KINDS = ("int8", "dynamic range", "float16")
@@ -84,6 +84,36 @@ def test_operators_behind_floats_are_judged_alone_too(files: dict[str, Path], tm
     wrong.write_bytes(between_floats(replace(right, subgraphs=(replace(right.main, tensors=tensors),))))
     found = compare(files["float32"], wrong, a="numpy", b="numpy")
     assert [f.operator for f in found.faults] == [0], told(found)
+
+
+def weights_only(model: Model) -> Model:
+    """Weights of convolutions and dense layers as int8, which a DEQUANTIZE widens; all else as it is."""
+    main, tensors, widened = model.main, list(model.main.tensors), list[Operator]()
+    for weights in dict.fromkeys(o.inputs[1] for o in main.operators if o.opcode in ("CONV_2D", "FULLY_CONNECTED")):
+        tensor = tensors[weights]
+        assert tensor.data is not None
+        scale = np.abs(tensor.data).max() / np.float32(127)
+        stored, steps = np.round(tensor.data / scale).astype(np.int8), Quantization(np.array([scale]), np.zeros(1, int))
+        tensors.append(replace(tensor, name=f"stored{weights}", type="INT8", data=stored, quantization=steps))
+        tensors[weights] = replace(tensor, data=None)
+        widened.append(Operator("DEQUANTIZE", (len(tensors) - 1,), (weights,)))
+    graph = replace(main, tensors=tuple(tensors), operators=(*widened, *main.operators))
+    return replace(model, subgraphs=(graph, *model.subgraphs[1:]))
+
+
+@pytest.mark.parametrize(("a", "b"), [*ENGINES, ("tflite", "numpy"), ("numpy", "tflite")])
+def test_weights_alone_in_8_bits(a: str, b: str, files: dict[str, Path], tmp_path: Path) -> None:
+    """XNNPACK widens them itself, and leaves DEQUANTIZE's result as the memory was."""
+    path, wrong = tmp_path / "weights.tflite", tmp_path / "wrong.tflite"
+    model = weights_only(read(files["float32"]))
+    path.write_bytes(write(model))
+    for found in (compare(path, a=a, b=b), compare(files["float32"], path, a=a, b=b)):
+        assert found.agrees, (told(found), found.unmatched)
+        assert len(found.findings) > 20
+    number = len(model.main.tensors) - 1
+    tensors = tuple(order(t) if i == number else t for i, t in enumerate(model.main.tensors))
+    wrong.write_bytes(write(replace(model, subgraphs=(replace(model.main, tensors=tensors), *model.subgraphs[1:]))))
+    assert [f.op for f in compare(files["float32"], wrong, a=a, b=b).faults] == ["FULLY_CONNECTED"]
 
 
 def test_the_float_model_is_the_first(files: dict[str, Path]) -> None:
