@@ -193,8 +193,8 @@ check(
 )
 
 # %% [markdown]
-# The same ε is 32 times as strong there. Whoever carries a model from one framework to another and keeps ε has changed
-# the optimizer.
+# At the first step the same ε is 32 times as strong there; later less, as 1 - β2^t grows. Whoever carries a model from
+# one framework to another and keeps ε has changed the optimizer.
 #
 # ## When the state is lost
 #

@@ -163,6 +163,11 @@ REFUSED = [
     (["--signature", "absent"], 1, "no signature 'absent'"),
     (["--input", "y=y.npy"], 1, "cannot be read as a .npy file"),
     (["--step", "0"], 2, "--step"),
+    (["--step", "2"], 2, "--step goes with a model that trains, and "),
+    (["--batch"], 2, "--batch goes with a model that trains, and "),
+    (["--class_names", "a,b"], 2, "--class_names goes with a model that trains, and "),
+    (["--data", ".", "--input", "x=x.npy"], 2, "--data and --input exclude each other."),
+    (["--backend", "numpy-float64"], 2, "--backend numpy-float64 is --precision float64"),
 ]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from demo.pages import write_explanation, write_report
 from tests.pages.browser import DARK, DESK, LIGHT, PHONE, Browser
-from tests.pages.test_pages import HOSTILE, hostile_gradients
+from tests.pages.test_pages import HOSTILE, hostile_gradients, one_more
 from tests.small_networks import cnn
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.converter.convert import convert
@@ -30,7 +30,7 @@ from tflite_transfer.reference.tflite.builder import GraphBuilder
 from tflite_transfer.reference.tflite.writer import write
 
 SHOTS = os.environ.get("PAGES_SHOTS")
-PAGES = ("step", "operator", "network", "operators", "report", "hostile")
+PAGES = ("step", "operator", "network", "operators", "report", "hostile", "unmatched")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,7 @@ def pages(demo_base: Path, photos: Path, tmp_path_factory: pytest.TempPathFactor
         "operator": render("operation", told=operator),
         **_network(folder, photos / "train"),
         "hostile": report.page(compare(_hostile(folder)), hostile_gradients()),
+        "unmatched": report.page(compare(*one_more(folder), a="numpy")),
     }
     for name, content in contents.items():
         save_page(folder / f"{name}.html", content)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.pages.conftest import Page
-from tests.small_networks import cnn
+from tests.small_networks import cnn, head
 from tflite_transfer.converter import TrainingOptions, make_trainable
 from tflite_transfer.diagnostics import compare, report
 from tflite_transfer.diagnostics.explain import text
@@ -244,6 +244,16 @@ def test_long_traces_are_brief(tmp_path: Path) -> None:
     assert 40 <= content.count("<img") <= 80
 
 
+def test_all_classes_are_counted(tmp_path: Path) -> None:
+    """Of many the surest have bars. What ΔL sums over are all layers' numbers."""
+    path = make_trainable(head(6, classes=14), tmp_path / "many.tflite", TrainingOptions())
+    model = load_trainable(path)
+    told = explained("many", model, start_of(model, Asked(path)))
+    assert "14 classes" in Page(template.render("explain", told=told)).text
+    count = sum(int(np.prod(shape)) for shape in model.parameters.values())
+    assert ("every number that trains", str(count)) in [(s.meaning, s.here) for s in told.stages[-1].symbols]
+
+
 def test_pages_are_small(told: Explanation) -> None:
     assert len(template.render("explain", told=told).encode()) < 1e6  # seen: 0.1 MB, and of the demo's model
 
@@ -281,16 +291,30 @@ def test_a_report_names_the_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(circles) == 5
 
 
-def test_a_report_has_what_is_in_one_file_alone(tmp_path: Path) -> None:
+def one_more(folder: Path) -> list[Path]:
+    """Two files, of which the other one has an operator more."""
     for name, opcodes in (("one", ["RELU", "ABS"]), ("other", ["RELU", "NEG", "ABS"])):
         g = GraphBuilder()
         y = g.input("x", (1, 4))
         for n, opcode in enumerate(opcodes):
             y = g.op(opcode, [y], f"a/long/history/of/what/was/put/together/{opcode}/{n}", (1, 4))
         g.output("y", y)
-        (tmp_path / f"{name}.tflite").write_bytes(write(g.model("run")))
-    page = Page(report.page(compare(tmp_path / "one.tflite", tmp_path / "other.tflite", a="numpy")))
+        (folder / f"{name}.tflite").write_bytes(write(g.model("run")))
+    return [folder / "one.tflite", folder / "other.tflite"]
+
+
+def test_a_report_has_what_is_in_one_file_alone(tmp_path: Path) -> None:
+    page = Page(report.page(compare(*one_more(tmp_path), a="numpy")))
     assert "run: B alone has operator 1 (NEG) -> a/long/history/of/what/was/put/together/NEG/1" in page.text
+
+
+def test_a_report_says_where_nothing_is_left_to_compare(tmp_path: Path) -> None:
+    path, _ = one_more(tmp_path)
+    found = compare(path, inputs={"x": np.full((1, 4), np.nan, np.float32)})
+    assert found.agrees
+    assert [f.operator for f in found.without_numbers] == [0, 1]
+    assert "Both runs have NaN in 2 of 2 tensors, the first in 0 RELU" in Page(report.page(found)).text
+    assert not compare(path).without_numbers
 
 
 def test_a_report_of_training_has_curves(tiny_models: Mapping[str, Path]) -> None:

@@ -197,6 +197,8 @@ def _text(found: Comparison) -> Iterator[str]:
         yield f"{kind} apart after each step: {' '.join(f'{x:.1e}' for x in apart)}"
     if found.first is not None:
         yield from _first(found.first)
+    if nan := found.without_numbers:
+        yield f"NaN in both runs: {len(nan)} of {len(found.findings)} tensors, the first {nan[0].place}"
     yield verdict(found)
 
 

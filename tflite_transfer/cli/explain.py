@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +57,8 @@ def explain(
     """
     check_outputs({"--out": out}, [model, state, *paths(inputs or [])])
     _check(out, backend, precision)
+    if data is not None and inputs:
+        raise OptionError("--data and --input exclude each other.")
     from tflite_transfer.cli.compiling import tell_of_compiling
     from tflite_transfer.cli.session import check_state
     from tflite_transfer.diagnostics.explain.subject import Asked
@@ -64,7 +67,8 @@ def explain(
     tell_of_compiling("numpy")
     names, given = options.names(class_names), arrays(inputs or [])
     asked = Asked(model, data, given, signature, state, seed, step, names)
-    template, told = _told(asked, op, Wanted(backend, precision, batch))
+    given_options = {"--step": step > 1, "--state": state, "--batch": batch, "--class_names": names}
+    template, told = _told(asked, op, Wanted(backend, precision, batch), [k for k, v in given_options.items() if v])
     if out is not None:
         from tflite_transfer.diagnostics.page.template import render, save_page
 
@@ -84,10 +88,12 @@ class Wanted:
 
 def _check(out: Path | None, backend: str, precision: str) -> None:
     """What can be known to be wrong before anything slow."""
-    from tflite_transfer.diagnostics.sides import check_engine
+    from tflite_transfer.diagnostics.sides import ORACLE, check_engine
     from tflite_transfer.reference.interpreter import PRECISIONS
 
     check_engine("--backend", backend)
+    if backend == ORACLE:
+        raise OptionError(f"--backend {ORACLE} is --precision float64, which stands beside the file's own numbers.")
     if precision not in PRECISIONS:
         raise OptionError(f"--precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
     check_page("--out", out)
@@ -104,8 +110,11 @@ def _start(asked: Asked, model: Trainable | None) -> Start | None:
     return start_of(model, asked) if model is not None and learns else None
 
 
-def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
-    """The template's name, and what it shows: a step, an operator, or a run operator by operator."""
+def _told(asked: Asked, op: int | None, wanted: Wanted, of_a_step: Sequence[str]) -> tuple[str, Any]:
+    """The template's name, and what it shows: a step, an operator, or a run operator by operator.
+
+    ``of_a_step``: options that a model which does not train has no use for. Raises OptionError.
+    """
     from tflite_transfer.diagnostics.explain.detail import detailed
     from tflite_transfer.diagnostics.explain.explanation import explained
     from tflite_transfer.diagnostics.explain.operations import traced
@@ -113,6 +122,8 @@ def _told(asked: Asked, op: int | None, wanted: Wanted) -> tuple[str, Any]:
     from tflite_transfer.reference.tflite.errors import UnknownFormError
 
     model = trainable_of(asked.path)
+    if model is None and of_a_step:
+        raise OptionError(f"{of_a_step[0]} goes with a model that trains, and {asked.path} does not.")
     start = _start(asked, model)
     plain = model is not None and start is None and asked.signature is None
     why = "Operator by operator: it learns no classes." if plain else ""

@@ -158,6 +158,11 @@ class Comparison:
         return max((d.max_abs for d in found if d is not None), default=0.0)
 
     @property
+    def without_numbers(self) -> tuple[Finding, ...]:
+        """Where both runs have NaN: they agree, and there is nothing left to compare."""
+        return tuple(f for f in self.findings if f.difference is not None and all(f.difference.nan))
+
+    @property
     def worst_first(self) -> tuple[Finding, ...]:
         """The findings, those that differ before those that agree, and the larger ones before the smaller."""
         return tuple(sorted(self.findings, key=_severity, reverse=True))

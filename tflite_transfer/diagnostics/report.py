@@ -76,6 +76,11 @@ class Report:
         return chart.lines({"share": values}, log=True, first=0) if any(v > 0 for v in values) else None
 
     @property
+    def has_oracle(self) -> bool:
+        """Is there float64 to hold both runs against?"""
+        return any(f.from_oracle is not None for f in self.tensors)
+
+    @property
     def drift(self) -> chart.Chart | None:
         """How far both runs are from float64, or from each other where there is no oracle."""
         known = [f.from_oracle for f in self.tensors if f.from_oracle is not None]

@@ -1,5 +1,6 @@
 """A step's numbers against formulas of this file's own, in float64 and in TensorFlow; what is held against LiteRT."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from tflite_transfer.diagnostics.explain.batch import Start, random_batch, scale
 from tflite_transfer.diagnostics.explain.explanation import Explanation, explained
 from tflite_transfer.diagnostics.explain.find_head import find_head
 from tflite_transfer.diagnostics.explain.layout import layout_of
+from tflite_transfer.diagnostics.explain.lessons import DECAY_WHY
 from tflite_transfer.diagnostics.explain.subject import Asked, start_of
 from tflite_transfer.reference import head as definition
 from tflite_transfer.reference import optimizers
@@ -80,6 +82,17 @@ def test_the_numbers_are_the_formulas(models: Mapping[str, Path], name: str) -> 
         scale = np.abs(exact).max()
         np.testing.assert_allclose(shown[letter], exact, rtol=0, atol=close * scale, err_msg=letter)
     assert told.losses[0] == float(shown["L"])
+
+
+@pytest.mark.parametrize("name", L2)
+def test_what_l2_adds_is_told(models: Mapping[str, Path], name: str) -> None:
+    told = explained(name, *started(models[name]))
+    stage = next(s for s in told.stages if s.key == "gradients")
+    assert stage.lesson.why[-1] == DECAY_WHY
+    terms = next(v for v in stage.values if v.letter.text.startswith("x"))
+    together, decay = map(float, re.findall(r"(?:together|adds) (\S+?)(?:,|$)", terms.meaning.replace("−", "-")))
+    largest = values(told)["g_W"].flat[np.abs(values(told)["g_W"]).argmax()]
+    assert together + decay == pytest.approx(largest, rel=1e-5)  # six digits
 
 
 @pytest.mark.parametrize("name", ["sgd", "one adam"])

@@ -42,12 +42,16 @@ def gradients_stage(s: Step) -> Stage:
     lesson = lesson if "b" in s.letters else replace(lesson, why=lessons.UNBIASED_WHY)
     j, c = (int(i) for i in np.unravel_index(np.abs(s.found["g_W"]).argmax(), s.found["g_W"].shape))
     terms = s.found["x"][:, j] * s.found["d"][:, c]
+    together = short(terms.sum(), 6)
+    if s.head.l2 is not None:
+        lesson = replace(lesson, why=(*lesson.why, lessons.DECAY_WHY))
+        together += f", and 2 λ W adds {short(2 * s.head.l2 * s.found['W'][j, c], 6)}"
     values = (
         *(s.whole(of(G, v), "of every weight" if k == "W" else "of b") for k, v in s.letters.items()),
         *(s.whole(r, "what regularisers add") for r in added),
         Value(
             row(symbol("x", f"i,{j}"), symbol("d", f"i,{c}")),
-            f"the terms of the largest one, feature {j} for {s.batch.class_names[c]}; together {short(terms.sum(), 6)}",
+            f"the terms of the largest one, feature {j} for {s.batch.class_names[c]}; together {together}",
             terms,
         ),
     )

@@ -201,6 +201,9 @@ GRADIENTS = Lesson(
 )
 
 
+DECAY_WHY = "The L2 term λ Σ_jc W_jc² of the loss adds its own derivative, 2 λ W_jc."
+
+
 def gradients(letters: Mapping[str, Math], added: Collection[Math], *, decayed: bool) -> Math:
     """Of W, and of b where it trains, with what L2 or other regularisers add."""
     says = {"W": row(power(X, "T"), D), "b": total("i", symbol("d", "i"))}

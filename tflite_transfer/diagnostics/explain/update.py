@@ -176,10 +176,12 @@ def after_stage(s: Step) -> Stage:
     moves = {k: s.found[f"{k}'"].astype(np.float64) - s.found[k] for k in s.head.parameters}
     promised = float(sum((s.found[f"g_{k}"] * moves[k]).sum() for k in s.head.parameters))
     promised += float(sum((layer.gradient * layer.move.astype(np.float64)).sum() for layer in s.layers))
+    count = sum(m.size for m in moves.values()) + sum(layer.move.size for layer in s.layers)
     change = float(s.found["L'"]) - float(s.found["L"])
     symbols = (
         Symbol(row(symbol("Δ"), L), "what the gradient promised", short(promised)),
         Symbol(row(new(L), "−", L), "what came of it", short(change)),
+        Symbol(symbol("w"), "every number that trains", short(count)),
         Symbol(L, "the loss before", short(float(s.found["L"]), 6)),
         Symbol(new(L), "the loss after", short(float(s.found["L'"]), 6)),
     )
