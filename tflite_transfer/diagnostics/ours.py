@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +11,17 @@ from tflite_transfer.diagnostics.bounds import Call
 from tflite_transfer.diagnostics.sides import ORACLE, Read, Source
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.plan import Plan
+from tflite_transfer.reference.run import Executed
 from tflite_transfer.reference.signatures import names
 from tflite_transfer.reference.step import Step, execute
 from tflite_transfer.reference.tflite.graph import Array, Subgraph
+
+
+def tensors_of(trace: Iterable[Executed], number: int, plan: Plan) -> dict[int, Array]:
+    """What a trace tells of the sub-graph of that number, by its tensors; a variable's handle is no array."""
+    operators = plan.graph.operators
+    made = (zip(operators[t.number].outputs, t.outputs.values(), strict=True) for t in trace if t.subgraph == number)
+    return {i: value for pairs in made for i, value in pairs if hasattr(value, "dtype")}
 
 
 class NumpySide:
@@ -41,14 +49,8 @@ class NumpySide:
         return {**self.plan.constants, **self.plan.fixed}
 
     def run(self, values: Sequence[Array]) -> Mapping[int, Array]:
-        graph = self.plan.graph
-        found = dict(zip(graph.inputs, values, strict=True))
-        for told in self._interpreter.trace_of(self._number, *values):
-            if told.subgraph == self._number:
-                outputs = graph.operators[told.number].outputs
-                made = zip(outputs, told.outputs.values(), strict=True)
-                found.update((i, value) for i, value in made if hasattr(value, "dtype"))  # no variable's handle
-        return found
+        found = dict(zip(self.plan.graph.inputs, values, strict=True))
+        return found | tensors_of(self._interpreter.trace_of(self._number, *values), self._number, self.plan)
 
     def alone(self, number: int, read: Read) -> tuple[Array, ...] | None:
         step = self.steps[number]

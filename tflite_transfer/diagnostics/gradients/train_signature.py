@@ -12,6 +12,7 @@ import numpy as np
 from tflite_transfer.backends.base import Array, Tree
 from tflite_transfer.diagnostics.gradients.steps import Stepped, oracle
 from tflite_transfer.diagnostics.gradients.wiring import Wiring, wiring_of
+from tflite_transfer.diagnostics.ours import tensors_of
 from tflite_transfer.diagnostics.training import Batch
 from tflite_transfer.reference.interpreter import Interpreter
 from tflite_transfer.reference.tflite.errors import ModelError
@@ -88,13 +89,10 @@ class TrainSignature:
 
     def candidates(self, parameter: str, values: Tree, batch: Batch) -> dict[int, Array]:
         """By a trace of the step."""
-        shape, found = values[parameter].shape, dict[int, Array]()
-        number, wanted = self._oracle.signatures["step"].subgraph, tuple(self.wiring.candidates(parameter))
-        operators = self._oracle.plans[number].graph.operators
-        for told in self._oracle.trace("step", **self._given(values, batch)):
-            if told.subgraph == number:
-                made = zip(operators[told.number].outputs, told.outputs.values(), strict=True)
-                found.update((i, v) for i, v in made if i in wanted)
+        shape, wanted = values[parameter].shape, tuple(self.wiring.candidates(parameter))
+        number = self._oracle.signatures["step"].subgraph
+        trace = self._oracle.trace("step", **self._given(values, batch))
+        found = tensors_of(trace, number, self._oracle.plans[number])
         return {i: found[i].reshape(shape) for i in wanted if i in found and found[i].size == math.prod(shape)}
 
     def _run(self, key: str, values: Tree, batch: Batch) -> dict[str, Array]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from tflite_transfer.reference.matching import Matcher
 from tflite_transfer.reference.memory import handles_of
-from tflite_transfer.reference.tflite.graph import Operator, Subgraph
+from tflite_transfer.reference.tflite.graph import Subgraph
 from tflite_transfer.reference.tflite.one_file import OneFile
 
 
@@ -106,8 +107,8 @@ class Wiring:
 
     def _added(self, name: str) -> int:
         """What a variable ends as; where that is ``w - v``, and no optimizer variable is in it, v."""
-        value = self.assigned[name]
-        while value in self._taught and (o := self._writers.get(value)) and o.opcode in ("ADD", "SUB"):
+        value, producer = self.assigned[name], Matcher(self.graph).producer
+        while value in self._taught and (o := producer.get(value)) and o.opcode in ("ADD", "SUB"):
             taught = [i for i in o.inputs if i in self._taught]
             rest = [i for i in o.inputs if i not in self._taught]
             if len(rest) != 1:
@@ -116,10 +117,6 @@ class Wiring:
             if self.variables(*rest) == {name} and (o.opcode == "ADD" or rest[0] == o.inputs[0]):
                 break
         return value
-
-    @cached_property
-    def _writers(self) -> Mapping[int, Operator]:
-        return {t: o for o in self.graph.operators for t in o.outputs}
 
     @cached_property
     def _taught(self) -> set[int]:
